@@ -1,0 +1,31 @@
+"""What every test gets: a home of its own, no settings from outside, nothing left open behind it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the test an empty DALSEGNO_HOME that no other test sees; its path is the fixture's value.
+
+    The folder does not exist yet: whoever needs it makes it, as on a new machine.
+    """
+    for name in [name for name in os.environ if name.startswith("DALSEGNO_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("DALSEGNO_HOME", str(home))
+    yield home
+    close_embedded_backend()
+
+
+def close_embedded_backend() -> None:
+    """Close the databases that this process has open, if the code that opens them was loaded at all."""
+    connect = sys.modules.get("dalsegno._backend.connect")
+    if connect is not None:
+        connect.close_all()
