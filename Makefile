@@ -15,6 +15,11 @@ ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv-cache
 endif
 
+# Where the machine keeps certificates, trust those, as git does: there may be a proxy with its own.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
 # $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python.
 sync = uv=$$(.ci/bootstrap) && "$$uv" sync --quiet --locked --inexact --python "$(PYTHON)" $(1)
 
