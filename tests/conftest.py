@@ -7,7 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is not a failing property. In CI hypothesis takes its own profile, which repeats itself.
+if "CI" not in os.environ:
+    hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+    hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
