@@ -52,7 +52,7 @@ bench: sync  ## measure against the budgets and against peers; needs a quiet mac
 	.venv/bin/python bench/run.py
 
 clean:  ## remove everything that make and the tools made
-	rm -rf .venv .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .cache bench/.cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 sync:  ## make .venv hold all that development needs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,17 @@ def test_the_core_stays_below_58_distributions() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_wheel_installs_and_runs_in_an_empty_environment(tmp_path: Path) -> None:
-    run([find_uv(), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(ROOT)])
+    uv = run([str(ROOT / ".ci" / "bootstrap")]).strip()
+    run([uv, "build", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(ROOT)])
     (wheel,) = tmp_path.glob("dalsegno-*.whl")
-    venv.create(tmp_path / "venv", with_pip=True)
+    run([uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")])
     python = str(tmp_path / "venv" / "bin" / "python")
-    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)])
+    run([uv, "pip", "install", "--quiet", "--python", python, str(wheel)])
     program = "import dalsegno, pathlib; print(pathlib.Path(dalsegno.__file__).parent)"
     installed = Path(run([python, "-c", program], tmp_path).strip())
     assert installed.is_relative_to(tmp_path)
     assert (installed / "py.typed").exists()
-
-
-def find_uv() -> str:
-    return run([str(ROOT / ".ci" / "bootstrap")]).strip()
+    assert "0.1.0" in run([str(tmp_path / "venv" / "bin" / "dalsegno"), "version"], tmp_path)
 
 
 def run(command: list[str], folder: Path = ROOT) -> str:
