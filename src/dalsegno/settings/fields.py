@@ -1,0 +1,143 @@
+"""Every setting: its name, type, default and meaning, in one place.
+
+The setting ``logging.level`` is the variable DALSEGNO_LOGGING_LEVEL, and ``[logging] level`` in a TOML file.
+``${DALSEGNO_HOME}`` in a path or URL stands for the home folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from dalsegno.settings import kinds as kind
+
+
+class ApiSettings(msgspec.Struct, frozen=True):
+    """The server, where there is one."""
+
+    url: Annotated[kind.OptionalText, "URL of a server's API. None: the database is used directly."] = None
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    """The embedded database."""
+
+    url: Annotated[kind.Text, "Where runs are recorded."] = "sqlite:///${DALSEGNO_HOME}/dalsegno.db"
+    busy_timeout: Annotated[kind.Seconds, "How long a write waits for other processes' writes."] = 60.0
+    allow_network_file_system: Annotated[
+        kind.Flag,
+        "Use a database on a network file system all the same, though locks can fail there and damage it.",
+    ] = False
+
+
+class LoggingSettings(msgspec.Struct, frozen=True):
+    """What is logged, and where to."""
+
+    level: Annotated[kind.Level, "Lowest level of the lines of runs that are shown and recorded."] = "INFO"
+    extra_loggers: Annotated[
+        kind.Names, "Loggers of other libraries whose lines belong to the run that they are written in."
+    ] = ()
+    log_prints: Annotated[
+        kind.Flag, "Whether `print` in flows and tasks writes to the run's log, where they do not say."
+    ] = False
+    to_console: Annotated[kind.Flag, "Whether the lines of runs are written to standard error."] = True
+    to_journal: Annotated[kind.Flag, "Whether the lines of runs are recorded with the run."] = True
+    max_line_size: Annotated[kind.Size, "Longer lines are cut, and say so."] = 65_536
+    config_path: Annotated[
+        kind.OptionalPath,
+        "A TOML or JSON file for `logging.config.dictConfig`, used in place of our console handler.",
+    ] = None
+
+
+class ResultsSettings(msgspec.Struct, frozen=True):
+    """How the results of runs are kept."""
+
+    persist_by_default: Annotated[kind.Flag, "Whether results are kept where nothing else is said."] = True
+    default_serializer: Annotated[kind.Text, "Turns what is not plain data into bytes."] = "pickle"
+    storage: Annotated[kind.Place, "A folder or an fsspec URL for results over the blob limit."] = (
+        "${DALSEGNO_HOME}/results"
+    )
+    inline_limit: Annotated[kind.Size, "Results up to this size stand in the row of their run."] = 16_384
+    blob_limit: Annotated[kind.Size, "Results up to this size are kept in the database."] = 1_048_576
+    max_size: Annotated[kind.Size, "Larger results are not kept; the log says so."] = 1_073_741_824
+
+
+class TaskRunnerSettings(msgspec.Struct, frozen=True):
+    """Where submitted tasks run."""
+
+    thread_pool_max_workers: Annotated[
+        kind.PositiveNumber, "Threads of a ThreadPoolTaskRunner that is not told how many."
+    ] = 256
+
+
+class TasksSettings(msgspec.Struct, frozen=True):
+    """What tasks do where their decorator does not say."""
+
+    default_retries: Annotated[kind.Number, "How often a failed task is tried again."] = 0
+    default_retry_delay_seconds: Annotated[kind.Delays, "How long to wait before each retry."] = 0.0
+    default_persist_result: Annotated[
+        kind.OptionalFlag, "Whether results of tasks are kept. None: as for all results."
+    ] = None
+    default_no_cache: Annotated[kind.Flag, "Use the policy NO_CACHE for tasks that name none."] = False
+    disable_caching: Annotated[kind.Flag, "Neither read nor write the cache, whatever the policies."] = False
+    refresh_cache: Annotated[kind.Flag, "Run cached tasks again, and write their results anew."] = False
+    runner: TaskRunnerSettings = TaskRunnerSettings()
+
+
+class FlowsSettings(msgspec.Struct, frozen=True):
+    """What flows do where their decorator does not say."""
+
+    default_retries: Annotated[kind.Number, "How often a failed flow is tried again."] = 0
+    default_retry_delay_seconds: Annotated[kind.Delays, "How long to wait before each retry."] = 0.0
+
+
+class ReplaySettings(msgspec.Struct, frozen=True):
+    """How calls are matched with those of earlier attempts."""
+
+    fingerprint_cap: Annotated[kind.Size, "Arguments up to this size are compared by content."] = 262_144
+    collection_cap: Annotated[
+        kind.Number, "Plain collections with more items are not searched for futures item by item."
+    ] = 10_000
+
+
+class JournalSettings(msgspec.Struct, frozen=True):
+    """How often a run's records are sent to the database."""
+
+    flush_interval: Annotated[kind.Seconds, "Longest wait before what changed is sent."] = 0.02
+    max_batch: Annotated[kind.PositiveNumber, "Most records in one batch."] = 5000
+    heartbeat_interval: Annotated[kind.Seconds, "How often a quiet process says that it lives."] = 2.0
+
+
+class RetentionSettings(msgspec.Struct, frozen=True):
+    """How long what has ended is kept."""
+
+    runs: Annotated[kind.OptionalSeconds, "Runs with their task runs, results and artifacts."] = 90 * 86400.0
+    logs: Annotated[kind.OptionalSeconds, "Log lines."] = 30 * 86400.0
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings, as they are in force at one place and time.
+
+    Example:
+        >>> from dalsegno.settings import get_current_settings
+        >>> get_current_settings().logging.level
+        'INFO'
+    """
+
+    home: Annotated[kind.FilePath, "The folder that holds the database, results and profiles."] = Path(
+        "~/.dalsegno"
+    )
+    profiles_path: Annotated[kind.FilePath, "The file of profiles."] = Path("${DALSEGNO_HOME}/profiles.toml")
+    profile: Annotated[
+        kind.OptionalText, "Name of the profile in use. None: the one that the file of profiles calls active."
+    ] = None
+    api: ApiSettings = ApiSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    logging: LoggingSettings = LoggingSettings()
+    results: ResultsSettings = ResultsSettings()
+    tasks: TasksSettings = TasksSettings()
+    flows: FlowsSettings = FlowsSettings()
+    replay: ReplaySettings = ReplaySettings()
+    journal: JournalSettings = JournalSettings()
+    retention: RetentionSettings = RetentionSettings()
