@@ -5,6 +5,7 @@ Begin with `fields.py`, which lists all settings; `current.get_current_settings`
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from dalsegno.settings.catalogue import Setting, all_settings, find_setting, shown
@@ -17,13 +18,15 @@ from dalsegno.settings.current import (
     use_profile,
 )
 from dalsegno.settings.fields import Settings
-from dalsegno.settings.profiles import (
-    Profile,
-    Profiles,
-    load_current_profile,
-    load_profiles,
-    save_profiles,
-)
+
+if TYPE_CHECKING:
+    from dalsegno.settings.profiles import (
+        Profile,
+        Profiles,
+        load_current_profile,
+        load_profiles,
+        save_profiles,
+    )
 
 __all__ = [
     "Profile",
@@ -44,10 +47,14 @@ __all__ = [
     "use_profile",
 ]
 
+_OF_PROFILES = {"Profile", "Profiles", "load_current_profile", "load_profiles", "save_profiles"}
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Give each setting as an object under its name: ``from dalsegno.settings import DALSEGNO_HOME``."""
+        """Give each setting as an object under its name, and what concerns profiles on first use."""
+        if name in _OF_PROFILES:
+            return getattr(importlib.import_module("dalsegno.settings.profiles"), name)
         if name in all_settings():
             return all_settings()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

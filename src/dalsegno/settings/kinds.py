@@ -5,7 +5,6 @@ Nothing here knows of any one setting. A reader raises ValueError; whoever calls
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
@@ -105,6 +104,8 @@ def _read_level(raw: Any) -> str:
 
 def _read_items(raw: Any) -> list[Any]:
     if isinstance(raw, str):
+        import json
+
         text = raw.strip()
         raw = json.loads(text) if text.startswith("[") else [part for part in text.split(",") if part.strip()]
     if not isinstance(raw, list | tuple | set | frozenset):

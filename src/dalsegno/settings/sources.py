@@ -1,4 +1,4 @@
-"""Where settings come from, and which source wins: environment, ``.env``, two TOML files, profile, default."""
+"""Where settings come from, and who wins: environment, ``.env``, two TOML files, profile, default."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def environment_values() -> dict[str, Sourced]:
 
 
 def directory_values(directory: Path) -> dict[str, Sourced]:
-    """Return what the files of a working directory set: ``.env``, dalsegno.toml, pyproject.toml, in this order."""
+    """Return what the files of a folder set: ``.env``, then dalsegno.toml, then pyproject.toml."""
     pyproject, own, dotenv = directory / "pyproject.toml", directory / "dalsegno.toml", directory / ".env"
     tool = (read_toml(pyproject, only_with=b"dalsegno") or {}).get("tool", {}).get("dalsegno", {})
     values = _flattened(tool, str(pyproject))
@@ -60,7 +60,7 @@ def _flattened(table: Mapping[str, Any], source: str, path: str = "") -> dict[st
 
 
 def profile_values(outer: Mapping[str, Sourced], name: str | None = None) -> dict[str, Sourced]:
-    """Return what a profile sets: the one called `name`, else the one that `outer` or the file makes active."""
+    """Return what a profile sets: the one called `name`, else the one that is active."""
     path = settings_from(outer, ("DALSEGNO_HOME", "DALSEGNO_PROFILES_PATH")).profiles_path
     chosen = name or (outer["DALSEGNO_PROFILE"].raw if "DALSEGNO_PROFILE" in outer else None)
     if chosen is None and not path.exists():
@@ -73,7 +73,7 @@ def profile_values(outer: Mapping[str, Sourced], name: str | None = None) -> dic
 
 
 def load(directory: Path | None = None) -> Loaded:
-    """Read all sources and return the settings. Raises SettingError or ProfileError for what cannot be used."""
+    """Read all sources. Raises SettingError or ProfileError for what cannot be used."""
     outer = directory_values(directory or Path.cwd()) | environment_values()
     return loaded_from(profile_values(outer) | outer)
 
@@ -115,16 +115,15 @@ def _absolute(path: Path) -> Path:
         return path.expanduser().absolute()
     except RuntimeError as error:
         raise SettingError(
-            f"The home folder of the user is not known, so {path} has no meaning. Set DALSEGNO_HOME to a folder."
+            f"The user's home folder is not known, so {path} has no meaning. Set DALSEGNO_HOME to a folder."
         ) from error
 
 
 def _rebuilt(struct: Any, values: Mapping[tuple[str, ...], Any], path: tuple[str, ...]) -> Any:
     """Return a copy of a struct of settings with the values at their paths."""
+    if path in values:
+        return values[path]
     fields = {
-        field: values[here]
-        if (here := (*path, field)) in values
-        else _rebuilt(getattr(struct, field), values, here)
-        for field in struct.__struct_fields__
+        field: _rebuilt(getattr(struct, field), values, (*path, field)) for field in struct.__struct_fields__
     }
     return type(struct)(**fields)
