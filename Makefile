@@ -23,11 +23,11 @@ endif
 # $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python.
 sync = uv=$$(.ci/bootstrap) && "$$uv" sync --quiet --locked --inexact --python "$(PYTHON)" $(1)
 
-.PHONY: help demo test test-slow lint format bench clean sync sync-demo
+.PHONY: help demo test test-slow lint lint-style lint-types lint-rooms format bench clean sync sync-demo
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: sync-demo  ## run the nightly orders pipeline: it fails at step 17 and is picked up there
 	@.venv/bin/python examples/nightly_orders/demo.py
@@ -38,10 +38,16 @@ test: sync  ## run the tests that are quick enough for every change
 test-slow: sync  ## run the other tests: kills, chaos, fresh installs
 	$(PYTEST) -m slow $(PYTEST_ARGS)
 
-lint: sync  ## check style, formatting, types and who imports whom
+lint: lint-style lint-types lint-rooms  ## check style, formatting, types and who imports whom
+
+lint-style: sync
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+lint-types: sync
 	.venv/bin/basedpyright
+
+lint-rooms: sync
 	PYTHONPATH=.ci .venv/bin/lint-imports --no-cache
 
 format: sync  ## rewrite the sources in the house's format
