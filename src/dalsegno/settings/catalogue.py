@@ -109,8 +109,13 @@ def find_setting(name: str | Setting) -> Setting:
         return found
     import difflib
 
-    near = difflib.get_close_matches(canonical_name(name), all_settings(), n=3, cutoff=0.7)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "`dalsegno config view --all` lists them."
+    names = [known.removeprefix(PREFIX) for known in all_settings()]
+    near = difflib.get_close_matches(canonical_name(name).removeprefix(PREFIX), names, n=3, cutoff=0.7)
+    hint = (
+        f"Did you mean {' or '.join(PREFIX + match for match in near)}?"
+        if near
+        else "`dalsegno config view --all` lists them."
+    )
     raise SettingError(f"There is no setting {name!r}. {hint}")
 
 

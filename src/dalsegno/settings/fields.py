@@ -105,7 +105,14 @@ class JournalSettings(msgspec.Struct, frozen=True):
     """How often a run's records are sent to the database."""
 
     flush_interval: Annotated[kind.Seconds, "Longest wait before what changed is sent."] = 0.02
-    max_batch: Annotated[kind.PositiveNumber, "Most records in one batch."] = 5000
+    max_batch: Annotated[kind.PositiveNumber, "Most task runs in one batch."] = 5000
+    max_waiting: Annotated[
+        kind.PositiveNumber,
+        "With more task runs than this still to be recorded, tasks wait before they start.",
+    ] = 50_000
+    delivery_timeout: Annotated[
+        kind.Seconds, "How long records wait for a database that cannot take them before the run ends."
+    ] = 60.0
     heartbeat_interval: Annotated[kind.Seconds, "How often a quiet process says that it lives."] = 2.0
 
 

@@ -22,10 +22,10 @@ def read_bytes(path: Path) -> bytes | None:
         raise SettingError(f"Settings cannot be read from {path}: {error.strerror}.") from error
 
 
-def read_toml(path: Path, only_with: bytes = b"") -> dict[str, Any] | None:
-    """Return the content of a TOML file; None where it is missing or lacks the bytes `only_with`."""
+def read_toml(path: Path, only_with: re.Pattern[bytes] | None = None) -> dict[str, Any] | None:
+    """Return the content of a TOML file; None where it is missing or has nothing like `only_with`."""
     content = read_bytes(path)
-    if content is None or only_with not in content:
+    if content is None or (only_with is not None and not only_with.search(content)):
         return None
     import tomllib
 
