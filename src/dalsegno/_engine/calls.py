@@ -171,8 +171,8 @@ def compile_call(fn: Callable[..., Any], reserved: tuple[str, ...] = RESERVED) -
 def _binder(name: str, signature: inspect.Signature) -> Callable[..., dict[str, Any]]:
     """Make a function that has this signature and returns its own parameters.
 
-    The interpreter then binds at its own speed and with its own error messages; `inspect.Signature.bind` takes
-    some twenty times as long.
+    The interpreter then binds at its own speed and with its own error messages; `inspect.Signature.bind`
+    takes some twenty times as long.
     """
     parameters = list(signature.parameters.values())
     body = ", ".join(f"{p.name!r}: {p.name}" for p in parameters)
