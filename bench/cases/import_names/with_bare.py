@@ -1,0 +1,3 @@
+"""Nothing: what an interpreter costs by itself."""
+
+from __future__ import annotations

@@ -1,0 +1,245 @@
+"""The cases: what is run for whom, how often, at what size, and which figures become rows of the report.
+The work itself is in cases/CASE/with_PEER.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+ALL = ("dalsegno", "prefect", "dbos", "luigi")
+FLOWS = ("dalsegno", "prefect", "dbos")
+MAPPERS = ("dalsegno", "prefect")
+ALONE = ("dalsegno",)
+LIMIT_SECONDS = 120.0
+LONG_LIMIT_SECONDS = 900.0
+CHEAP_REPEATS = 7
+REPEATS = 5
+HEAVY_REPEATS = 3
+
+
+class Home(Enum):
+    """What a process finds in its home."""
+
+    FRESH = "nothing: each process has a new one"
+    KEPT = "what the earlier processes of the case left"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A row of the report. `key` names the figure in a sample; `label` is for readers and ends with the unit.
+
+    Where peers are measured at different sizes, a cell names its own (`names_size`) and may be no match for
+    the others (`is_compared`).
+    """
+
+    key: str
+    label: str
+    more_is_better: bool = False
+    is_compared: bool = True
+    names_size: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One comparison.
+
+    `sizes` are passed to the script as its first argument; what a peer cannot do in time at its first size is
+    tried at the next. Sizes of a peer that `peer_sizes` names replace `sizes`.
+    """
+
+    name: str
+    title: str
+    figures: tuple[Figure, ...]
+    peers: tuple[str, ...]
+    folder: str = ""
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    preparation: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    quick_sizes: tuple[int, ...] = ()
+    peer_sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    arguments: tuple[str, ...] = ()
+    home: Home = Home.FRESH
+    with_server: bool = True
+    over_bare_python: bool = False
+    counts_database: bool = False
+    repeats: int = REPEATS
+    limit_seconds: float = LIMIT_SECONDS
+
+    def sizes_for(self, peer: str, *, quick: bool) -> tuple[int, ...]:
+        """The sizes to try, in order; empty for a case that has none."""
+        return self.quick_sizes if quick else self.peer_sizes.get(peer, self.sizes)
+
+
+def _process(name: str, title: str, label: str, peers: tuple[str, ...], **more: object) -> Case:
+    figures = (Figure("process_wall_ms", label),)
+    return Case(name, title, figures, peers, repeats=CHEAP_REPEATS, **more)  # type: ignore[arg-type]
+
+
+def _calls(
+    name: str, title: str, folder: str, peers: tuple[str, ...], size: int, repeats: int = REPEATS
+) -> Case:
+    figures = (
+        Figure("wall_us", f"{title}: wall, µs per task"),
+        Figure("cpu_us", f"{title}: CPU of all processes, µs per task"),
+    )
+    return Case(
+        name,
+        title,
+        figures,
+        peers,
+        folder=folder,
+        sizes=(size,),
+        quick_sizes=(max(20, size // 50),),
+        repeats=repeats,
+    )
+
+
+def _defaults(variant: str, label: str) -> Case:
+    figures = (
+        Figure("wall_us", f"{label}: wall, µs per task"),
+        Figure("cpu_us", f"{label}: CPU, µs per task"),
+    )
+    return Case(
+        f"defaults_{variant.replace('-', '_')}",
+        label,
+        figures,
+        ALONE,
+        folder="defaults",
+        sizes=(1_000,),
+        quick_sizes=(20,),
+        arguments=(variant,),
+    )
+
+
+CASES = (
+    _process(
+        "import_package",
+        "import of the package alone",
+        "import of the package, over bare Python, ms",
+        ALL,
+        over_bare_python=True,
+    ),
+    _process(
+        "import_names",
+        "import of the names that a file of flows needs",
+        "from ... import flow, task, over bare Python, ms",
+        ALL,
+        over_bare_python=True,
+    ),
+    _process(
+        "cli_version",
+        "the command that prints the version",
+        "CLI: version, over bare Python, ms",
+        FLOWS,
+        commands={
+            "bare": ("python", "-c", ""),
+            "dalsegno": ("dalsegno", "version"),
+            "prefect": ("prefect", "version"),
+            "dbos": ("dbos", "version"),
+        },
+        over_bare_python=True,
+    ),
+    _process(
+        "cli_flow_run_ls",
+        "the command that lists flow runs, ten of them there",
+        "CLI: list the flow runs, over bare Python, ms",
+        FLOWS,
+        commands={
+            "bare": ("python", "-c", ""),
+            "dalsegno": ("dalsegno", "flow-run", "ls"),
+            "prefect": ("prefect", "flow-run", "ls"),
+            "dbos": ("dbos", "workflow", "list", "--sys-db-url", "sqlite:///{home}/dbos.sqlite"),
+        },
+        preparation=("flow_runs", "10"),
+        home=Home.KEPT,
+        over_bare_python=True,
+    ),
+    _process(
+        "hello_cold",
+        "a whole `python hello.py`, empty home, nothing running",
+        "python hello.py, empty home, nothing running, ms",
+        ALL,
+        folder="hello",
+        with_server=False,
+    ),
+    _process(
+        "hello_again",
+        "a whole `python hello.py`, home already there, the peer's server (if it has one) running",
+        "python hello.py, home there, peer's server running, ms",
+        FLOWS,
+        folder="hello",
+        home=Home.KEPT,
+    ),
+    _calls("direct_1000", "1,000 direct calls", "direct_calls", ALL, 1_000),
+    _calls("submit_1000", "1,000 by submit", "submit", FLOWS, 1_000, HEAVY_REPEATS),
+    _calls("map_1000", "1,000 by map", "map", MAPPERS, 1_000, HEAVY_REPEATS),
+    _calls("submit_10000", "10,000 by submit", "submit", FLOWS, 10_000, HEAVY_REPEATS),
+    _calls("map_10000", "10,000 by map", "map", MAPPERS, 10_000, HEAVY_REPEATS),
+    _calls("async_submit_1000", "1,000 coroutines by submit", "async_submit", MAPPERS, 1_000, HEAVY_REPEATS),
+    _calls("async_gather_1000", "1,000 coroutines by gather", "async_gather", FLOWS, 1_000, HEAVY_REPEATS),
+    Case(
+        "database_bytes",
+        "growth of the database by one flow run of 1,000 direct calls",
+        (Figure("database_bytes", "database, bytes per task run"),),
+        FLOWS,
+        folder="direct_calls",
+        preparation=("direct_calls", "10"),
+        sizes=(1_000,),
+        quick_sizes=(100,),
+        home=Home.KEPT,
+        counts_database=True,
+        repeats=HEAVY_REPEATS,
+    ),
+    Case(
+        "peak_memory",
+        "memory of the process while it maps a task over a long list",
+        (
+            Figure("peak_mb", "long map: peak memory of the process, MB", is_compared=False, names_size=True),
+            Figure(
+                "growth_kb_per_task", "long map: peak memory over that before, kB per task", names_size=True
+            ),
+            Figure(
+                "server_mb", "long map: memory of the server after it, MB", is_compared=False, names_size=True
+            ),
+        ),
+        FLOWS,
+        sizes=(100_000,),
+        quick_sizes=(200,),
+        peer_sizes={"prefect": (10_000, 1_000), "dbos": (10_000, 1_000)},
+        repeats=HEAVY_REPEATS,
+        limit_seconds=LIMIT_SECONDS,
+    ),
+    Case(
+        "flow_runs",
+        "flow runs of one trivial task, one after the other in one process",
+        (
+            Figure(
+                "flow_runs_per_minute", "flow runs of one task, in process, per minute", more_is_better=True
+            ),
+            Figure("cpu_us", "flow runs of one task: CPU of all processes, µs per flow run"),
+        ),
+        FLOWS,
+        sizes=(1_000,),
+        quick_sizes=(20,),
+        peer_sizes={"prefect": (200,)},
+    ),
+    Case(
+        "million_calls",
+        "1,000,000 direct calls in one flow run, against 1,000",
+        (
+            Figure("wall_us", "1,000,000 direct calls: wall, µs per task"),
+            Figure("cpu_us", "1,000,000 direct calls: CPU, µs per task"),
+            Figure("ratio", "1,000,000 direct calls: cost of one, over that at 1,000"),
+            Figure("memory_growth_mb", "1,000,000 direct calls: memory growth, MB"),
+        ),
+        ALONE,
+        sizes=(1_000_000,),
+        quick_sizes=(5_000,),
+        repeats=HEAVY_REPEATS,
+        limit_seconds=LONG_LIMIT_SECONDS,
+    ),
+    _defaults("defaults", "1,000 direct calls, all defaults"),
+    _defaults("no-results", "1,000 direct calls, persist_result=False"),
+    _defaults("log-line", "1,000 direct calls, each logs one line"),
+)

@@ -1,0 +1,198 @@
+"""Runs one case for its peers, interleaved, and gathers the samples. It decides order, homes, and what to do
+when a peer is too slow or fails; what one process costs is for `measure` to say."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalogue import Case, Home
+from environments import BENCH, CACHE, Environment, variables
+from measure import Sample, database_bytes, median, run_process
+from servers import Server
+
+WARM_UP_SIZE = 10
+WORK = CACHE / "work"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks of every case; None means as the case has it."""
+
+    quick: bool = False
+    repeats: int | None = None
+    limit_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a case gave for one peer. `notes` says what was not run; `failed` that a process ended badly."""
+
+    size: int | None = None
+    samples: list[Mapping[str, float]] = field(default_factory=list[Mapping[str, float]])
+    notes: list[str] = field(default_factory=list[str])
+    failed: bool = False
+
+    def medians(self) -> dict[str, float]:
+        """The median of each figure over the samples."""
+        names = self.samples[0] if self.samples else ()
+        return {name: median([sample[name] for sample in self.samples]) for name in names}
+
+
+@dataclass(slots=True)
+class _Contestant:
+    environment: Environment
+    server: Server | None
+    home: Path
+    sizes: list[int | None]
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def is_out(self) -> bool:
+        return not self.sizes
+
+
+def run_case(
+    case: Case, environments: Mapping[str, Environment], server: Server | None, options: Options
+) -> dict[str, Outcome]:
+    """Warm every peer up, then measure them in turns, another one first each time; by name of the peer."""
+    contestants = [
+        _contestant(case, environments[name], server, options) for name in _names(case, environments)
+    ]
+    try:
+        for contestant in contestants:
+            _prepare(case, contestant, options)
+        for turn in range(_repeats(case, options)):
+            for contestant in _rotated(contestants, turn):
+                _take_turn(case, contestant, options)
+    finally:
+        shutil.rmtree(WORK / case.name, ignore_errors=True)
+    return {contestant.environment.peer.name: contestant.outcome for contestant in contestants}
+
+
+def _names(case: Case, environments: Mapping[str, Environment]) -> list[str]:
+    bare = ("bare",) if case.over_bare_python else ()
+    return [name for name in (*bare, *case.peers) if name in environments]
+
+
+def _contestant(case: Case, environment: Environment, server: Server | None, options: Options) -> _Contestant:
+    name = environment.peer.name
+    return _Contestant(
+        environment,
+        server if name == "prefect" and case.with_server else None,
+        WORK / case.name / name,
+        list(case.sizes_for(name, quick=options.quick)) or [None],
+    )
+
+
+def _rotated(contestants: Sequence[_Contestant], turn: int) -> list[_Contestant]:
+    start = turn % len(contestants)
+    return [*contestants[start:], *contestants[:start]]
+
+
+def _repeats(case: Case, options: Options) -> int:
+    return options.repeats or (1 if options.quick else case.repeats)
+
+
+def _prepare(case: Case, contestant: _Contestant, options: Options) -> None:
+    """What must be there before the first measured process, and one run that is not counted."""
+    name = contestant.environment.peer.name
+    if case.preparation and name != "bare":
+        folder, *arguments = case.preparation
+        _check(case, contestant, _run(case, contestant, _script(contestant, folder, arguments), options))
+    if contestant.is_out:
+        return
+    size = None if contestant.sizes[0] is None else WARM_UP_SIZE
+    _check(case, contestant, _run(case, contestant, _command(case, contestant, size), options))
+
+
+def _take_turn(case: Case, contestant: _Contestant, options: Options) -> None:
+    """One measured process. Too slow: this turn, and all after it, go to the peer's next size, if any."""
+    while not contestant.is_out:
+        size = contestant.sizes[0]
+        sample = _run(case, contestant, _command(case, contestant, size), options)
+        if _check(case, contestant, sample):
+            contestant.outcome.size = size
+            contestant.outcome.samples.append(sample.figures)
+            return
+
+
+def _check(case: Case, contestant: _Contestant, sample: Sample) -> bool:
+    if sample.failure is None:
+        return True
+    outcome = contestant.outcome
+    size = contestant.sizes.pop(0)
+    outcome.samples.clear()
+    outcome.notes.append(sample.failure if size is None else f"{size:,}: {sample.failure}")
+    title = contestant.environment.peer.title
+    print(f"  {title}, {case.name}: {outcome.notes[-1]}", file=sys.stderr, flush=True)
+    if not sample.failure.startswith("not run"):
+        outcome.failed = True
+        contestant.sizes.clear()
+        print(sample.log_tail, file=sys.stderr, flush=True)
+    return False
+
+
+def _command(case: Case, contestant: _Contestant, size: int | None) -> list[str]:
+    name = contestant.environment.peer.name
+    if name in case.commands:
+        program, *arguments = (part.format(home=contestant.home) for part in case.commands[name])
+        return [contestant.environment.executable(program), *arguments]
+    sizes = () if size is None else (str(size),)
+    return _script(contestant, case.folder or case.name, [*sizes, *case.arguments])
+
+
+def _script(contestant: _Contestant, folder: str, arguments: Sequence[str]) -> list[str]:
+    environment = contestant.environment
+    script = BENCH / "cases" / folder / f"with_{environment.peer.name}.py"
+    return [str(environment.python), str(script), *arguments]
+
+
+def _run(case: Case, contestant: _Contestant, command: Sequence[str], options: Options) -> Sample:
+    """One process, with the peer's server awake for its time and settled before the next."""
+    if case.home is Home.FRESH:
+        shutil.rmtree(contestant.home, ignore_errors=True)
+    contestant.home.mkdir(parents=True, exist_ok=True)
+    server = contestant.server
+    if server is None:
+        return _run_and_count(case, contestant, command, options)
+    server.resume()
+    try:
+        return _run_and_count(case, contestant, command, options)
+    finally:
+        server.suspend()
+
+
+def _run_and_count(case: Case, contestant: _Contestant, command: Sequence[str], options: Options) -> Sample:
+    server = contestant.server
+    records = server.home if server else contestant.home
+    bytes_before = database_bytes(records) if case.counts_database else 0
+    server_cpu_before = server.cpu_seconds() if server else 0.0
+    sample = run_process(
+        command,
+        environment=variables(contestant.environment, contestant.home, server.api_url if server else None),
+        directory=contestant.home,
+        limit_seconds=options.limit_seconds or case.limit_seconds,
+    )
+    if server:
+        server.settle()
+    if sample.failure or "tasks" not in sample.figures:
+        return sample
+    figures = dict(sample.figures)
+    if server:
+        figures |= _with_server(figures, server, server.cpu_seconds() - server_cpu_before)
+    if case.counts_database:
+        figures["database_bytes"] = (database_bytes(records) - bytes_before) / figures["tasks"]
+    return Sample(figures)
+
+
+def _with_server(figures: Mapping[str, float], server: Server, cpu_seconds: float) -> dict[str, float]:
+    """CPU is what all the processes of a peer used; the share of the process alone is kept beside it."""
+    more = {"server_mb": server.memory_megabytes()}
+    if "cpu_us" in figures:
+        more["process_only_cpu_us"] = figures["cpu_us"]
+        more["cpu_us"] = figures["cpu_us"] + cpu_seconds * 1e6 / figures["tasks"]
+    return more

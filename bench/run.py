@@ -1,0 +1,120 @@
+"""The benchmark's command line: `python bench/run.py`. Installs the peers, runs the cases, prints the table,
+and, after a full run, writes bench/README.md and bench/results.json."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit(f"bench needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+
+import argparse
+import contextlib
+import datetime
+import os
+import shutil
+
+import report
+from catalogue import CASES, Case
+from comparison import WORK, Options, Outcome, run_case
+from environments import BENCH, PEERS, Environment, InstallError, install
+from machine import shape
+from servers import Server, prefect_server
+
+BUSY_LOAD = 0.5
+
+
+def main() -> int:
+    """Run what the command line asks for; 1 if something failed to run (being slow is no failure)."""
+    arguments = _parse()
+    if arguments.list:
+        for case in CASES:
+            print(f"{case.name:20}{case.title} ({', '.join(case.peers)})")
+        return 0
+    cases = [case for case in CASES if not arguments.only or case.name in arguments.only]
+    options = Options(arguments.quick, arguments.repeats, arguments.limit)
+    try:
+        environments = _install(cases, arguments.peer)
+        about, results = _run(cases, environments, options)
+    except InstallError as error:
+        sys.exit(f"bench: {error}")
+    rows = report.table([case for case in cases if case.name in results], results)
+    print(report.headline(about), report.as_text(rows), sep="\n\n")
+    is_full = not (
+        arguments.quick or arguments.only or arguments.peer or arguments.repeats or arguments.limit
+    )
+    if is_full or arguments.save:
+        report.write_readme(BENCH / "README.md", about, rows)
+        report.write_json(BENCH / "results.json", about, results)
+    return int(any(outcome.failed for outcomes in results.values() for outcome in outcomes.values()))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench/run.py", description="Measure Dalsegno and its peers side by side."
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, one repeat: does it work at all?")
+    names = [case.name for case in CASES]
+    parser.add_argument(
+        "--only", action="append", choices=names, metavar="CASE", help="this case; may be repeated"
+    )
+    peers = [name for name in PEERS if name != "bare"]
+    parser.add_argument(
+        "--peer", action="append", choices=peers, metavar="NAME", help="this peer; may be repeated"
+    )
+    parser.add_argument("--repeats", type=int, help="measured processes per case and peer, for all cases")
+    parser.add_argument(
+        "--limit", type=float, metavar="SECONDS", help="the time limit of a process, for all cases"
+    )
+    parser.add_argument(
+        "--save", action="store_true", help="write README.md and results.json though the run is partial"
+    )
+    parser.add_argument("--list", action="store_true", help="list the cases and end")
+    return parser.parse_args()
+
+
+def _install(cases: list[Case], only_peers: list[str] | None) -> dict[str, Environment]:
+    wanted = {name for case in cases for name in case.peers if not only_peers or name in only_peers}
+    if any(case.over_bare_python for case in cases):
+        wanted.add("bare")
+    return {name: install(peer) for name, peer in PEERS.items() if name in wanted}
+
+
+def _run(
+    cases: list[Case], environments: dict[str, Environment], options: Options
+) -> tuple[report.About, dict[str, dict[str, Outcome]]]:
+    here = shape()
+    if os.getloadavg()[0] > BUSY_LOAD:
+        print(f"bench: the load is {os.getloadavg()[0]:.2f}: others use this machine", file=sys.stderr)
+    shutil.rmtree(WORK, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        server = _start_server(stack, cases, environments)
+        about = report.About(
+            here,
+            {name: environment.version for name, environment in environments.items() if name != "bare"}
+            | {"bare": str(here["python"])},
+            {"start_seconds": server.start_seconds, "memory_mb": server.memory_megabytes()} if server else {},
+            datetime.datetime.now(datetime.UTC).date().isoformat(),
+        )
+        results: dict[str, dict[str, Outcome]] = {}
+        for case in cases:
+            if not environments.keys() & set(case.peers):
+                continue
+            print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
+            results[case.name] = run_case(case, environments, server, options)
+    shutil.rmtree(WORK, ignore_errors=True)
+    return about, results
+
+
+def _start_server(
+    stack: contextlib.ExitStack, cases: list[Case], environments: dict[str, Environment]
+) -> Server | None:
+    if "prefect" not in environments or not any(
+        case.with_server and "prefect" in case.peers for case in cases
+    ):
+        return None
+    return stack.enter_context(prefect_server(environments["prefect"], WORK / "prefect-server"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
