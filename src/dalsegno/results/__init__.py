@@ -1,0 +1,1 @@
+"""Results: how values of runs are kept, signed, found again and read."""
