@@ -233,7 +233,7 @@ class _Look:
             if type(item) not in leaves and not (type(item) is dict and self._is_plain(item))
         ]
 
-    def _is_plain(self, row: dict[Any, Any]) -> bool:
+    def _is_plain(self, row: Any) -> bool:
         return self._kinds.leaves.issuperset(map(type, row.values()))
 
 
