@@ -1,20 +1,20 @@
-"""Retries: how many, after how long, and after which errors. Pure decisions; who waits and runs is the engine."""
+"""Retries: how many, after how long, after which errors. Pure decisions: the engine waits and runs."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
+
+if TYPE_CHECKING:
+    from random import Random
 
 MOST_DELAYS: Final = 50
 
 RetryDelays = float | Sequence[float] | Callable[[int], Sequence[float]] | None
 ErrorClasses = type[BaseException] | tuple[type[BaseException], ...]
-
-# Takes its randomness from the system: seeds that users set do not matter, and forks do not repeat each other.
-_random = random.SystemRandom()
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ def retry_policy(
     give_up_on: ErrorClasses | None = None,
     retry_condition_fn: Callable[..., Any] | None = None,
 ) -> RetryPolicy | None:
-    """Check the retry arguments of a task or flow and put them into one value; None where there are no retries.
+    """Check the retry arguments of a task or flow and make them one value; None where there are no retries.
 
     Raises:
         TypeError: An argument has a type that it cannot have.
@@ -106,12 +106,12 @@ def delay_for(
     retries_done: int,
     delays: Sequence[float],
     jitter: float | None,
-    random: random.Random = _random,
+    random: Random | None = None,
 ) -> float:
     """Return the seconds to wait before a retry, drawn at random if there is a jitter.
 
-    With jitter f a delay d is drawn evenly from d - d*f to d + d*f: it is d on average. A factor above 1 counts as 1,
-    since no delay is negative.
+    With jitter f a delay d is drawn evenly from d - d*f to d + d*f: it is d on average. A factor above 1
+    counts as 1, since no delay is negative.
     """
     if not delays:
         return 0.0
@@ -119,11 +119,19 @@ def delay_for(
     if not jitter:
         return delay
     spread = delay * min(jitter, 1.0)
-    return random.uniform(delay - spread, delay + spread)
+    return (random or _system_random()).uniform(delay - spread, delay + spread)
+
+
+@cache
+def _system_random() -> Random:
+    """Return randomness of the system: seeds of users do not matter, forks do not repeat each other."""
+    from random import SystemRandom
+
+    return SystemRandom()
 
 
 def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
-    """Return a function for `retry_delay_seconds`: each delay is twice the one before, from `backoff_factor` seconds.
+    """Return a function for `retry_delay_seconds`: delays from `backoff_factor` on, each twice the last.
 
     Example:
         >>> exponential_backoff(10)(4)
@@ -165,7 +173,8 @@ def _jitter(factor: Any) -> float | None:
 
 
 def _error_classes(name: str, given: Any) -> tuple[type[BaseException], ...]:
-    classes: tuple[Any, ...] = tuple(given) if isinstance(given, tuple | list | set | frozenset) else (given,)
+    several = isinstance(given, tuple | list | set | frozenset)
+    classes: tuple[Any, ...] = tuple(cast("tuple[Any, ...]", given)) if several else (given,)
     for class_ in classes:
         if not (isinstance(class_, type) and issubclass(class_, BaseException)):
             raise TypeError(f"{name} must be an exception class or several; it is or holds {class_!r}.")
