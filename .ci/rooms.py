@@ -36,8 +36,8 @@ def unlisted_imports(graph: ImportGraph, rooms: set[str], may_import: set[str]) 
 class RoomContract(Contract):
     """`rooms` may import each other and `may_import`, and nothing else of the package.
 
-    A name that no module carries is refused, so that a contract cannot be kept by a slip of the pen.
-    The bare root package may always be imported: it loads nothing.
+    A name that no module carries is refused, so that a contract cannot be kept by a slip of the pen; one
+    in parentheses may be there or not. The bare root package may always be imported: it loads nothing.
     """
 
     type_name = "room"
@@ -46,9 +46,10 @@ class RoomContract(Contract):
     may_import = fields.SetField(subfield=fields.StringField(), required=False, default=set())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        rooms: set[str] = self.rooms  # type: ignore[assignment]
-        may_import: set[str] = self.may_import  # type: ignore[assignment]
-        unknown = sorted(name for name in rooms | may_import if name not in graph.modules)
+        named: set[str] = self.rooms | self.may_import  # type: ignore[operator]
+        unknown = sorted(name for name in named if name[0] != "(" and name not in graph.modules)
+        rooms = {name.strip("()") for name in self.rooms}  # type: ignore[attr-defined]
+        may_import = {name.strip("()") for name in self.may_import}  # type: ignore[attr-defined]
         root = {module for module in graph.modules if "." not in module}
         unlisted = [row for row in unlisted_imports(graph, rooms, may_import) if row[1] not in root]
         return ContractCheck(
