@@ -1,0 +1,84 @@
+"""Picks the backend that the settings ask for and keeps it open: one for each database and process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from pathlib import Path
+
+from dalsegno._backend.protocol import Backend
+from dalsegno.exceptions import ConfigurationError
+from dalsegno.settings import Settings, get_current_settings
+
+_open: dict[str, Backend] = {}
+_lock = threading.Lock()
+
+
+def connect() -> Backend:
+    """Return the backend that the settings in force here ask for.
+
+    Raises ConfigurationError if there is none, and DatabaseError subclasses if its database cannot be used.
+    """
+    settings = get_current_settings()
+    if settings.api.url is not None:
+        raise ConfigurationError(
+            f"DALSEGNO_API_URL is set ({settings.api.url}), but this version has no server support: unset it to use "
+            "the database directly."
+        )
+    url = settings.database.url
+    backend = _open.get(url)
+    if backend is None:
+        with _lock:
+            backend = _open.get(url)
+            if backend is None:
+                backend = _open[url] = _embedded(url, settings)
+    return backend
+
+
+def close_all() -> None:
+    """Close every backend that this process has open."""
+    with _lock:
+        backends = list(_open.values())
+        _open.clear()
+    for backend in backends:
+        backend.close()
+
+
+def database_path(url: str) -> str:
+    """Return the absolute path of a URL like ``sqlite:///relative.db`` or ``sqlite:////absolute.db``."""
+    scheme, separator, path = url.partition(":///")
+    if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
+        raise ConfigurationError(
+            f"DALSEGNO_DATABASE_URL is {_without_password(url)!r}; this version knows SQLite files only, as in "
+            "'sqlite:////home/me/runs.db'."
+        )
+    return str(Path(path).expanduser().absolute())
+
+
+def _embedded(url: str, settings: Settings) -> Backend:
+    from dalsegno._backend.embedded import StoreBackend
+
+    return StoreBackend(
+        database_path(url),
+        busy_timeout=settings.database.busy_timeout,
+        allow_network_file_system=settings.database.allow_network_file_system,
+        runs_age=settings.retention.runs,
+        logs_age=settings.retention.logs,
+    )
+
+
+def _without_password(url: str) -> str:
+    before, at, after = url.rpartition("@")
+    return f"{before.partition('://')[0]}://...@{after}" if at else url
+
+
+def _forget() -> None:
+    # The databases themselves closed before the fork; a child opens its own.
+    global _lock
+    _lock = threading.Lock()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+atexit.register(close_all)

@@ -1,0 +1,413 @@
+"""Applies a batch of the upward stream: `deliver` is where everything that runs record is written.
+
+Applying is "insert, or update where mine is newer", so duplicates and retries are harmless. Reads nothing for people.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from dalsegno._store import processes
+from dalsegno._store.connections import Database
+from dalsegno._store.statements import RowStatement, in_chunks
+from dalsegno.model.records import (
+    ArtifactRecord,
+    Batch,
+    FlowRunSnapshot,
+    LogRecord,
+    Receipt,
+)
+from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType
+
+_MOST_TASK_RUNS = 4096
+"""In one transaction, so that nobody waits for the write lock above some 50 ms."""
+_MOST_LOGS = 8192
+_SEEN_EVERY = 2_000_000
+_PENDING = STATE_CODES[StateType.PENDING]
+_CANCELLING = STATE_CODES[StateType.CANCELLING]
+
+_INSERT_FLOW = RowStatement(
+    "INSERT OR IGNORE INTO flow (id, name, version, source_hash, description)", columns=5
+)
+_INSERT_TASK = RowStatement(
+    "INSERT OR IGNORE INTO task (id, key, name, version, source_hash, tags)", columns=6
+)
+# A place for a flow run whose own snapshot comes in a later transaction: anything is newer than it.
+_RESERVE_FLOW_RUN = RowStatement(
+    "INSERT OR IGNORE INTO flow_run"
+    " (id, root_run_id, flow_id, name, attempt, version, run_count, state_type, process_id, states)",
+    columns=10,
+)
+_UPSERT_FLOW_RUN = RowStatement(
+    "INSERT INTO flow_run (id, root_run_id, parent_flow_run_id, parent_task_run_id, flow_id, name, attempt, version,"
+    " run_count, state_type, state_name, start_time, end_time, process_id, forked_from, tags, entry, extra,"
+    " parameters_text, parameters, result, states)",
+    columns=22,
+    tail=(
+        "ON CONFLICT (id) DO UPDATE SET root_run_id = excluded.root_run_id,"
+        " parent_flow_run_id = excluded.parent_flow_run_id, parent_task_run_id = excluded.parent_task_run_id,"
+        " flow_id = excluded.flow_id, name = excluded.name, attempt = excluded.attempt, version = excluded.version,"
+        " run_count = excluded.run_count, state_type = excluded.state_type, state_name = excluded.state_name,"
+        " start_time = excluded.start_time, end_time = excluded.end_time,"
+        " process_id = coalesce(excluded.process_id, process_id), forked_from = excluded.forked_from,"
+        " tags = excluded.tags, entry = excluded.entry, extra = excluded.extra,"
+        " parameters_text = excluded.parameters_text, parameters = excluded.parameters, result = excluded.result,"
+        " states = CAST(states || excluded.states AS BLOB)"
+        " WHERE (excluded.attempt, excluded.version) > (attempt, version)"
+    ),
+)
+_UPSERT_TASK_RUN = RowStatement(
+    "INSERT INTO task_run (id, flow_run, root, parent_task_run_id, task, attempt, version, run_count, name,"
+    " fingerprint, state_type, state_name, start_time, duration, result, upstream, child_flow_run_id, process_id,"
+    " extra, states)",
+    columns=20,
+    tail=(
+        "ON CONFLICT (id) DO UPDATE SET task = excluded.task, attempt = excluded.attempt, version = excluded.version,"
+        " run_count = excluded.run_count, name = excluded.name, fingerprint = excluded.fingerprint,"
+        " state_type = excluded.state_type, state_name = excluded.state_name, start_time = excluded.start_time,"
+        " duration = excluded.duration, result = excluded.result, upstream = excluded.upstream,"
+        " child_flow_run_id = excluded.child_flow_run_id, process_id = excluded.process_id, extra = excluded.extra,"
+        " superseded = NULL, states = CAST(states || excluded.states AS BLOB)"
+        " WHERE (excluded.attempt, excluded.version) > (attempt, version)"
+    ),
+)
+_INSERT_LOG = RowStatement(
+    "INSERT OR IGNORE INTO log"
+    " (root_run_id, timestamp, nonce, flow_run_id, task_run_id, level, logger, message)",
+    columns=8,
+)
+_UPSERT_ARTIFACT = RowStatement(
+    "INSERT INTO artifact"
+    " (id, type, key, description, root_run_id, flow_run_id, task_run_id, created, updated, data)",
+    columns=10,
+    tail=(
+        "ON CONFLICT (id) DO UPDATE SET description = excluded.description, updated = excluded.updated,"
+        " data = excluded.data WHERE excluded.updated > updated"
+    ),
+)
+_INSERT_BLOB = RowStatement("INSERT OR IGNORE INTO result_blob (id, root_run_id, data)", columns=3)
+
+_WANTED = (
+    "SELECT id FROM flow_run WHERE id IN ({marks}) AND cancel_requested IS NOT NULL"
+    f" AND state_type < {_CANCELLING}"
+)
+
+_encode = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+
+
+class Writer:
+    """What a process has told a database about itself: the parts of its batches that need not be said twice."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.process_id: bytes | None = None
+        self.last_seen = 0
+        self.task_numbers: dict[int, int] = {}
+        """TaskDefinition.id to the number of its row; such rows are never deleted."""
+        self.roots: set[bytes] = set()
+        """Root flow runs that it wrote and that have not ended: where one is missing, it was deleted."""
+
+
+def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
+    """Apply a batch; the final states of its flow runs are never seen before what they rest on."""
+    receipt = Receipt()
+    for part in _split(batch):
+        tasks: dict[int, int] = {}
+        receipt = writer.database.write(
+            lambda connection, part=part, tasks=tasks: _apply(writer, connection, part, tasks, now),
+            durable=batch.durable,
+        )
+        writer.task_numbers.update(tasks)
+        _remember_roots(writer, part)
+    return receipt
+
+
+def heartbeat(writer: Writer, process_id: bytes, roots: list[bytes], now: int) -> Receipt:
+    """Note that a process lives; tell it which of its root runs somebody wants cancelled."""
+
+    def beat(connection: sqlite3.Connection) -> Receipt:
+        processes.touch(connection, process_id, now)
+        receipt = Receipt()
+        for marks, ids in in_chunks(roots):
+            receipt.cancel += [row[0] for row in connection.execute(_WANTED.format(marks=marks), ids)]
+        return receipt
+
+    receipt = writer.database.write(beat)
+    writer.last_seen = now
+    return receipt
+
+
+def _split(batch: Batch) -> Iterator[Batch]:
+    """Split a very large batch into transactions: what others rest on first, flow runs last."""
+    if len(batch.task_runs) <= _MOST_TASK_RUNS and len(batch.logs) <= _MOST_LOGS:
+        yield batch
+        return
+    task_runs, logs = iter(batch.task_runs), iter(batch.logs)
+    first = True
+    while True:
+        some, lines = list(islice(task_runs, _MOST_TASK_RUNS)), list(islice(logs, _MOST_LOGS))
+        if not some and not lines:
+            break
+        yield Batch(
+            attempts=batch.attempts,
+            process=batch.process,
+            tasks=batch.tasks,
+            flows=batch.flows,
+            task_runs=some,
+            logs=lines,
+            blobs=batch.blobs if first else [],
+        )
+        first = False
+    yield msgspec.structs.replace(batch, task_runs=[], logs=[], blobs=[])
+
+
+def _apply(
+    writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: dict[int, int], now: int
+) -> Receipt:
+    """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is committed."""
+    receipt = _look_at_roots(writer, connection, batch)
+    if receipt.fenced:
+        batch = _without(batch, set(receipt.fenced))
+    _define(connection, batch)
+    _note_process(writer, connection, batch, now)
+    if batch.flow_runs:
+        _UPSERT_FLOW_RUN.run(connection, [_flow_run_row(run) for run in batch.flow_runs])
+    if batch.blobs:
+        _INSERT_BLOB.run(connection, [(blob.id, blob.root_run_id, blob.data) for blob in batch.blobs])
+    if batch.task_runs:
+        tasks.update(_write_task_runs(writer, connection, batch))
+    if batch.logs:
+        _INSERT_LOG.run(connection, [_log_row(line) for line in batch.logs])
+    if batch.artifacts:
+        _UPSERT_ARTIFACT.run(connection, [_artifact_row(artifact) for artifact in batch.artifacts])
+    if batch.superseded:
+        _supersede(connection, batch.superseded, receipt.fenced)
+    return receipt
+
+
+# --- fencing
+
+
+def _look_at_roots(writer: Writer, connection: sqlite3.Connection, batch: Batch) -> Receipt:
+    """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants cancelled."""
+    receipt = Receipt()
+    missing = writer.roots & batch.attempts.keys()
+    for marks, ids in in_chunks(list(batch.attempts)):
+        for id, attempt, wanted, state_type in connection.execute(
+            f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({marks})", ids
+        ):
+            missing.discard(id)
+            if attempt > batch.attempts[id]:
+                receipt.fenced.append(id)
+            elif wanted is not None and state_type < _CANCELLING:
+                receipt.cancel.append(id)
+    receipt.fenced.extend(missing)
+    return receipt
+
+
+def _without(batch: Batch, fenced: set[bytes]) -> Batch:
+    return msgspec.structs.replace(
+        batch,
+        flow_runs=[run for run in batch.flow_runs if run.root_run_id not in fenced],
+        task_runs=[run for run in batch.task_runs if run.root_run_id not in fenced],
+        logs=[line for line in batch.logs if line.root_run_id not in fenced],
+        artifacts=[artifact for artifact in batch.artifacts if artifact.root_run_id not in fenced],
+        blobs=[blob for blob in batch.blobs if blob.root_run_id not in fenced],
+    )
+
+
+def _remember_roots(writer: Writer, batch: Batch) -> None:
+    for run in batch.flow_runs:
+        if run.id == run.root_run_id:
+            if run.state_type < FIRST_TERMINAL_CODE:
+                writer.roots.add(run.id)
+            else:
+                writer.roots.discard(run.id)
+
+
+# --- what rows rest on
+
+
+def _define(connection: sqlite3.Connection, batch: Batch) -> None:
+    if batch.flows:
+        _INSERT_FLOW.run(
+            connection,
+            [(flow.id, flow.name, flow.version, flow.source_hash, flow.description) for flow in batch.flows],
+        )
+    if batch.tasks:
+        _INSERT_TASK.run(
+            connection,
+            [
+                (task.id, task.key, task.name, task.version, task.source_hash, pack_tags(task.tags))
+                for task in batch.tasks
+            ],
+        )
+
+
+def _note_process(writer: Writer, connection: sqlite3.Connection, batch: Batch, now: int) -> None:
+    """Note that the process lives, with its first batch and then now and then."""
+    if batch.process is not None:
+        writer.process_id = batch.process.id
+        processes.register(connection, batch.process, now)
+    elif writer.process_id is not None and now - writer.last_seen > _SEEN_EVERY:
+        processes.touch(connection, writer.process_id, now)
+    else:
+        return
+    writer.last_seen = now
+
+
+def _task_numbers(writer: Writer, connection: sqlite3.Connection, wanted: set[int]) -> dict[int, int]:
+    """Return the numbers of task definitions; remembers those only that were committed before."""
+    missing = wanted - writer.task_numbers.keys()
+    if not missing:
+        return writer.task_numbers
+    numbers: dict[int, int] = {}
+    for marks, ids in in_chunks(list(missing)):
+        numbers.update(connection.execute(f"SELECT id, number FROM task WHERE id IN ({marks})", ids))
+    return writer.task_numbers | numbers
+
+
+def _flow_run_numbers(connection: sqlite3.Connection, ids: set[bytes]) -> dict[bytes, int]:
+    numbers: dict[bytes, int] = {}
+    for marks, chunk in in_chunks(list(ids)):
+        numbers.update(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({marks})", chunk))
+    return numbers
+
+
+def _reserve_flow_runs(
+    writer: Writer, connection: sqlite3.Connection, batch: Batch, missing: dict[bytes, bytes]
+) -> None:
+    """Make room for flow runs (id to root) that come in a later batch or transaction."""
+    _RESERVE_FLOW_RUN.run(
+        connection,
+        [
+            (id, _unless(root, id), 0, "", batch.attempts.get(root, 1), -1, 0, _PENDING, writer.process_id, b"")
+            for id, root in missing.items()
+        ],
+    )
+
+
+# --- rows
+
+
+def _write_task_runs(writer: Writer, connection: sqlite3.Connection, batch: Batch) -> dict[int, int]:
+    """Write the task runs; return the numbers of their tasks."""
+    runs = batch.task_runs
+    tasks = _task_numbers(writer, connection, {run.task_id for run in runs})
+    owners = {run.flow_run_id: run.root_run_id for run in runs if run.flow_run_id is not None}
+    numbers = _flow_run_numbers(connection, owners.keys() | set(owners.values()))
+    missing = {id: root for id, root in owners.items() if id not in numbers}
+    if missing:
+        _reserve_flow_runs(writer, connection, batch, missing)
+        numbers |= _flow_run_numbers(connection, set(missing))
+    process_id = writer.process_id
+    rows = [
+        (
+            run.id,
+            None if (owner := run.flow_run_id) is None else numbers[owner],
+            None if (root := run.root_run_id) == owner or root == run.id else numbers.get(root, root),
+            run.parent_task_run_id,
+            tasks[run.task_id],
+            run.attempt,
+            run.version,
+            run.run_count,
+            run.name,
+            run.fingerprint,
+            run.state_type,
+            run.state_name,
+            start := run.start_time,
+            None if start is None or (end := run.end_time) is None else end - start,
+            run.result,
+            run.upstream,
+            run.child_flow_run_id,
+            None if owner is not None or root != run.id else process_id,
+            run.extra,
+            run.states,
+        )
+        for run in runs
+    ]
+    _UPSERT_TASK_RUN.run(connection, rows)
+    return tasks
+
+
+def _flow_run_row(run: FlowRunSnapshot) -> tuple[Any, ...]:
+    return (
+        run.id,
+        _unless(run.root_run_id, run.id),
+        run.parent_flow_run_id,
+        run.parent_task_run_id,
+        run.flow_id,
+        run.name,
+        run.attempt,
+        run.version,
+        run.run_count,
+        run.state_type,
+        run.state_name,
+        run.start_time,
+        run.end_time,
+        run.process_id,
+        run.forked_from,
+        pack_tags(run.tags),
+        None if run.entry is None else _encode(run.entry),
+        run.extra,
+        run.parameters_text,
+        run.parameters,
+        run.result,
+        run.states,
+    )
+
+
+def _log_row(line: LogRecord) -> tuple[Any, ...]:
+    root = line.root_run_id
+    return (
+        root,
+        line.timestamp,
+        line.nonce,
+        _unless(line.flow_run_id, root),
+        line.task_run_id,
+        line.level,
+        line.logger,
+        line.message,
+    )
+
+
+def _artifact_row(artifact: ArtifactRecord) -> tuple[Any, ...]:
+    return (
+        artifact.id,
+        artifact.type,
+        artifact.key,
+        artifact.description,
+        artifact.root_run_id,
+        artifact.flow_run_id,
+        artifact.task_run_id,
+        artifact.created,
+        artifact.updated,
+        artifact.data,
+    )
+
+
+def _supersede(connection: sqlite3.Connection, ids: list[bytes], fenced: list[bytes]) -> None:
+    """Note on task runs of earlier attempts that the attempt that ended did not come to them again."""
+    for marks, chunk in in_chunks(ids):
+        connection.execute(
+            "UPDATE task_run SET superseded = root.attempt FROM flow_run AS owner, flow_run AS root"
+            f" WHERE task_run.id IN ({marks}) AND owner.number = task_run.flow_run"
+            " AND root.id = coalesce(owner.root_run_id, owner.id) AND task_run.attempt < root.attempt"
+            f" AND root.id NOT IN ({','.join('?' * len(fenced))})",
+            [*chunk, *fenced],
+        )
+
+
+def pack_tags(tags: tuple[str, ...]) -> str | None:
+    """Return tags as they stand in a row."""
+    return _json(tags).decode() if tags else None
+
+
+def _unless(value: bytes | None, other: bytes) -> bytes | None:
+    return None if value == other else value

@@ -1,0 +1,62 @@
+"""Reads and changes artifacts; they are written with the batches of their runs."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from dalsegno._store.filters import Conditions
+from dalsegno.model.views import ArtifactView, Page
+
+_COLUMNS = "id, type, key, data, description, flow_run_id, task_run_id, created, updated"
+_FIELDS = _COLUMNS.split(", ")
+
+
+def read_artifact(connection: sqlite3.Connection, id: bytes) -> ArtifactView | None:
+    """Return an artifact."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM artifact WHERE id = ?", (id,)).fetchone()
+    return None if row is None else _view(row)
+
+
+def list_artifacts(
+    connection: sqlite3.Connection,
+    *,
+    key: str | None,
+    flow_run_id: bytes | None,
+    task_run_id: bytes | None,
+    latest_only: bool,
+    page: Page,
+) -> list[ArtifactView]:
+    """Return a page of artifacts, newest first; with `latest_only` the newest of each key only."""
+    conditions = Conditions()
+    for column, value in (("key", key), ("flow_run_id", flow_run_id), ("task_run_id", task_run_id)):
+        if value is not None:
+            conditions.add(f"artifact.{column} = ?", value)
+    if latest_only:
+        conditions.add(
+            "(key IS NULL OR NOT EXISTS"
+            " (SELECT 1 FROM artifact AS later WHERE later.key = artifact.key AND later.id > artifact.id))"
+        )
+    if page.after is not None:
+        conditions.add(f"artifact.id {'>' if page.oldest_first else '<'} ?", page.after)
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM artifact{conditions.where()}"
+        f" ORDER BY id {'ASC' if page.oldest_first else 'DESC'} LIMIT ?",
+        [*conditions.values, page.limit],
+    )
+    return [_view(row) for row in rows]
+
+
+def update_artifact(
+    connection: sqlite3.Connection, id: bytes, data: str, description: str | None, now: int
+) -> bool:
+    """Change an artifact in place; a description of None leaves the old one. False: there is none."""
+    changed = connection.execute(
+        "UPDATE artifact SET data = ?, description = coalesce(?, description), updated = max(?, updated + 1)"
+        " WHERE id = ?",
+        (data, description, now, id),
+    )
+    return changed.rowcount > 0
+
+
+def _view(row: tuple[object, ...]) -> ArtifactView:
+    return ArtifactView(**dict(zip(_FIELDS, row, strict=True)))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,91 @@
+"""Reads the logs of runs: the lines of a root run and all that is nested in it lie together, in order of time."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from dalsegno._store.filters import Conditions
+from dalsegno.model.ids import id_time
+from dalsegno.model.views import LogView
+
+_ROOT_OF_FLOW_RUN = "SELECT coalesce(root_run_id, id) FROM flow_run WHERE id = ?"
+_ROOT_OF_TASK_RUN = (
+    "SELECT coalesce(owner.root_run_id, owner.id, run.root, run.id) FROM task_run AS run"
+    " LEFT JOIN flow_run AS owner ON owner.number = run.flow_run WHERE run.id = ?"
+)
+# A flow run with all flow runs below it.
+_BELOW = """
+    SELECT id FROM (
+        WITH RECURSIVE below (id) AS (
+            VALUES (?) UNION ALL SELECT child.id FROM flow_run AS child JOIN below ON child.parent_flow_run_id = below.id
+        ) SELECT id FROM below)
+"""
+
+
+def list_logs(
+    connection: sqlite3.Connection,
+    *,
+    flow_run_id: bytes | None,
+    task_run_id: bytes | None,
+    after: tuple[int, int] | None,
+    limit: int,
+    newest_first: bool,
+    min_level: int,
+) -> list[LogView]:
+    """Return log lines of a flow run (its nested flow runs' and tasks' included) or of a task run."""
+    conditions = Conditions()
+    root = _add_run(connection, conditions, flow_run_id, task_run_id)
+    if root is None:
+        return []
+    if after is not None:
+        conditions.add(f"(timestamp, nonce) {'<' if newest_first else '>'} (?, ?)", *after)
+    if min_level:
+        conditions.add("level >= ?", min_level)
+    order = "DESC" if newest_first else "ASC"
+    rows = connection.execute(
+        f"SELECT timestamp, nonce, level, logger, message, flow_run_id, task_run_id FROM log{conditions.where()}"
+        f" ORDER BY timestamp {order}, nonce {order} LIMIT ?",
+        [*conditions.values, limit],
+    )
+    return [_view(row, root) for row in rows]
+
+
+def _add_run(
+    connection: sqlite3.Connection,
+    conditions: Conditions,
+    flow_run_id: bytes | None,
+    task_run_id: bytes | None,
+) -> bytes | None:
+    """Add the conditions on the run; return its root."""
+    if task_run_id is not None:
+        root = _one(connection, _ROOT_OF_TASK_RUN, task_run_id) or task_run_id
+        conditions.add("root_run_id = ?", root)
+        # Nothing was logged by it before it was there.
+        conditions.add("task_run_id = ? AND timestamp >= ?", task_run_id, id_time(task_run_id) - 1_000_000)
+        return root
+    if flow_run_id is None:
+        return None
+    root = _one(connection, _ROOT_OF_FLOW_RUN, flow_run_id) or flow_run_id
+    conditions.add("root_run_id = ?", root)
+    if root != flow_run_id:
+        conditions.add(f"flow_run_id IN ({_BELOW})", flow_run_id)
+    return root
+
+
+def _one(connection: sqlite3.Connection, statement: str, id: bytes) -> bytes | None:
+    row = connection.execute(statement, (id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _view(row: tuple[Any, ...], root: bytes) -> LogView:
+    timestamp, nonce, level, logger, message, flow_run_id, task_run_id = row
+    return LogView(
+        timestamp=timestamp,
+        nonce=nonce,
+        level=level,
+        logger=logger,
+        message=message,
+        flow_run_id=flow_run_id or (root if task_run_id != root else None),
+        task_run_id=task_run_id,
+    )

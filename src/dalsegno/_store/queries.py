@@ -1,0 +1,147 @@
+"""Reads runs for people: one, lists in pages, counts. Nothing here costs more because history is long."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from dalsegno._store import filters, processes
+from dalsegno._store.filters import Conditions
+from dalsegno._store.rows import (
+    FLOW_RUN_COLUMNS,
+    FLOW_RUN_TABLES,
+    TASK_RUN_COLUMNS,
+    TASK_RUN_TABLES,
+    flow_run_view,
+    task_run_view,
+)
+from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES
+from dalsegno.model.views import FlowRunView, FlowView, Page, RunFilter, TaskRunView
+
+_FLOW_RUN = f"SELECT {FLOW_RUN_COLUMNS}, run.process_id, run.number FROM {FLOW_RUN_TABLES} WHERE run.id = ?"
+_TASK_RUN = f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES} WHERE run.id = ?"
+_COUNTS_OF_FLOW_RUN = (
+    "SELECT state_type, state_name, count(*) FROM task_run WHERE flow_run = ? GROUP BY state_type, state_name"
+)
+# The newest run of a flow is the newest of the newest runs of its versions.
+_FLOWS = """
+    SELECT name,
+        (SELECT max(run.id) FROM flow_run AS run WHERE run.flow_id IN (SELECT id FROM flow WHERE name = named.name)),
+        (SELECT count(*) FROM flow_run AS run WHERE run.flow_id IN (SELECT id FROM flow WHERE name = named.name))
+    FROM (SELECT DISTINCT name FROM flow WHERE name > ? ORDER BY name LIMIT ?) AS named
+"""
+
+
+def read_flow_run(connection: sqlite3.Connection, id: bytes) -> FlowRunView | None:
+    """Return a flow run with all that is known of it."""
+    row = connection.execute(_FLOW_RUN, (id,)).fetchone()
+    if row is None:
+        return None
+    process = processes.find(connection, row[22])
+    return flow_run_view(
+        row,
+        whole=True,
+        process=None if process is None else process[0],
+        task_run_counts=_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()),
+    )
+
+
+def read_task_run(connection: sqlite3.Connection, id: bytes) -> TaskRunView | None:
+    """Return a task run with all that is known of it."""
+    row = connection.execute(_TASK_RUN, (id,)).fetchone()
+    return None if row is None else task_run_view(row, whole=True)
+
+
+def list_flow_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page) -> list[FlowRunView]:
+    """Return a page of flow runs, newest first."""
+    conditions = filters.flow_run_conditions(filter)
+    order = _turn_page(conditions, page)
+    rows = connection.execute(
+        f"SELECT {FLOW_RUN_COLUMNS} FROM {FLOW_RUN_TABLES}{conditions.where()} ORDER BY run.id {order} LIMIT ?",
+        [*conditions.values, page.limit],
+    )
+    return [flow_run_view(row, whole=False) for row in rows]
+
+
+def list_task_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page) -> list[TaskRunView]:
+    """Return a page of task runs, newest first."""
+    conditions = filters.task_run_conditions(filter)
+    order = _turn_page(conditions, page)
+    query = f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES}{{where}} ORDER BY run.id {order} LIMIT ?"
+    if not filter.task_names:
+        rows = connection.execute(
+            query.format(where=conditions.where()), [*conditions.values, page.limit]
+        ).fetchall()
+    else:
+        rows = _of_tasks(connection, query, conditions, filter.task_names, page)
+    return [task_run_view(row, whole=False) for row in rows]
+
+
+def count_task_runs(connection: sqlite3.Connection, filter: RunFilter) -> dict[str, int]:
+    """Return state name to number of task runs."""
+    conditions = filters.task_run_conditions(filter)
+    if filter.task_names:
+        conditions.add_any("run.task", filters.task_numbers(connection, filter.task_names))
+    rows = connection.execute(
+        f"SELECT run.state_type, run.state_name, count(*) FROM {TASK_RUN_TABLES}{conditions.where()}"
+        " GROUP BY run.state_type, run.state_name",
+        conditions.values,
+    )
+    return _by_name(rows.fetchall())
+
+
+def list_flows(connection: sqlite3.Connection, page_after: str | None, limit: int) -> list[FlowView]:
+    """Return a page of flows by name."""
+    return [
+        _flow_view(connection, *row) for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()
+    ]
+
+
+def _flow_view(connection: sqlite3.Connection, name: str, newest: bytes | None, count: int) -> FlowView:
+    run = None
+    if newest is not None:
+        row = connection.execute(
+            f"SELECT {FLOW_RUN_COLUMNS}, flow.description FROM {FLOW_RUN_TABLES} WHERE run.id = ?", (newest,)
+        ).fetchone()
+        run, description = flow_run_view(row, whole=False), row[22]
+        return FlowView(
+            name=name,
+            version=run.flow_version,
+            description=description,
+            run_count=count,
+            last_run=run.created,
+            last_state=run.state.name,
+        )
+    version, description = connection.execute(
+        "SELECT version, description FROM flow WHERE name = ? LIMIT 1", (name,)
+    ).fetchone()
+    return FlowView(
+        name=name, version=version, description=description, run_count=0, last_run=None, last_state=None
+    )
+
+
+def _turn_page(conditions: Conditions, page: Page) -> str:
+    if page.after is not None:
+        conditions.add(f"run.id {'>' if page.oldest_first else '<'} ?", page.after)
+    return "ASC" if page.oldest_first else "DESC"
+
+
+def _of_tasks(
+    connection: sqlite3.Connection, query: str, conditions: Conditions, names: list[str], page: Page
+) -> list[tuple[Any, ...]]:
+    """Read a page for each version of the tasks, each from its index in order, and merge the pages."""
+    found: list[tuple[Any, ...]] = []
+    conditions.texts.append("run.task = ?")
+    where = conditions.where()
+    for number in filters.task_numbers(connection, names):
+        found += connection.execute(query.format(where=where), [*conditions.values, number, page.limit])
+    found.sort(key=lambda row: row[0], reverse=not page.oldest_first)
+    return found[: page.limit]
+
+
+def _by_name(counts: list[tuple[int, str | None, int]]) -> dict[str, int]:
+    named: dict[str, int] = {}
+    for code, name, count in counts:
+        name = name or DEFAULT_NAMES[STATE_TYPES[code]]
+        named[name] = named.get(name, 0) + count
+    return named

@@ -1,0 +1,157 @@
+"""Deletes: one run with all that belongs to it, and slice by slice what is past its age."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+
+from dalsegno._store import attempts, cache
+from dalsegno._store.connections import Database
+from dalsegno._store.statements import in_chunks
+from dalsegno.exceptions import BackendError, ObjectNotFound
+from dalsegno.model.ids import id_text, new_id
+from dalsegno.model.results import unpack_stored
+
+_SLICE = 2000
+"""Rows deleted in one transaction, so that nobody waits for the write lock above some 50 ms."""
+_PAGES = 500
+_RUNS = 20
+
+_TASK_RUNS = """
+    SELECT number, result FROM task_run WHERE number IN (
+        SELECT number FROM task_run WHERE flow_run IN (
+            SELECT number FROM flow_run WHERE id = :root UNION ALL SELECT number FROM flow_run WHERE root_run_id = :root)
+        UNION ALL SELECT number FROM task_run WHERE id = :root
+        UNION ALL SELECT number FROM task_run WHERE root = :root
+        LIMIT :limit)
+"""
+_LOGS = """
+    DELETE FROM log WHERE root_run_id = :root AND (timestamp, nonce) IN (
+        SELECT timestamp, nonce FROM log WHERE root_run_id = :root LIMIT :limit)
+"""
+_BLOBS = "DELETE FROM result_blob WHERE id IN (SELECT id FROM result_blob WHERE root_run_id = :root LIMIT :limit)"
+_ARTIFACTS = "DELETE FROM artifact WHERE id IN (SELECT id FROM artifact WHERE root_run_id = :root LIMIT :limit)"
+_FLOW_RUNS = """
+    SELECT number, result, parameters FROM flow_run WHERE root_run_id = :root
+    UNION ALL SELECT number, result, parameters FROM flow_run WHERE id = :root
+"""
+# Ids are in order of time, so what is old lies at the beginning of an index.
+_OLD_RUNS = """
+    SELECT id FROM flow_run WHERE id < ? AND root_run_id IS NULL AND state_type >= 6 AND coalesce(end_time, 0) < ?
+    ORDER BY id LIMIT ?
+"""
+_OLD_TASK_RUNS = """
+    SELECT id FROM task_run WHERE id < ? AND flow_run IS NULL AND root IS NULL AND state_type >= 6 ORDER BY id LIMIT ?
+"""
+_OLD_LOGS = """
+    DELETE FROM log WHERE (root_run_id, timestamp, nonce) IN (
+        SELECT root_run_id, timestamp, nonce FROM log WHERE root_run_id < ? AND timestamp < ? LIMIT ?)
+"""
+_OLD_PROCESSES = "DELETE FROM process WHERE ended < ?"
+
+
+def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
+    """Delete a root run that has ended with all that belongs to it, its stored files too. Raises RunIsAlive.
+
+    False: there is no such run.
+    """
+
+    def check(connection: sqlite3.Connection) -> None:
+        root = attempts.find_root(connection, flow_run_id)
+        if root.id != flow_run_id:
+            raise BackendError(
+                f"Flow run {id_text(flow_run_id)} is nested in {root} and is deleted with it, not alone."
+            )
+        attempts.settle(connection, root, "deleting it", now)
+
+    try:
+        database.write(check)
+    except ObjectNotFound:
+        return False
+    _delete_root(database, flow_run_id)
+    return True
+
+
+def clean_up(database: Database, now: int, runs_age: float | None, logs_age: float | None) -> int:
+    """Delete a slice of what is past its age (in seconds; None: kept for ever); return how many rows went."""
+    results = database.write(lambda connection: cache.delete_expired(connection, now, _SLICE))
+    delete_files(results)
+    deleted = len(results)
+    if logs_age:
+        cutoff = now - round(logs_age * 1_000_000)
+        deleted += _change(database, _OLD_LOGS, _bound(cutoff), cutoff, _SLICE)
+    if runs_age:
+        deleted += _delete_old_runs(database, now - round(runs_age * 1_000_000))
+    if deleted:
+        database.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall())
+    return deleted
+
+
+def delete_files(results: Iterable[bytes | None]) -> None:
+    """Delete the files that packed results refer to; what cannot be deleted now stays."""
+    for result in results:
+        stored = None if result is None else unpack_stored(result)
+        if stored is not None and stored.url is not None:
+            _delete_file(stored.url)
+
+
+def _delete_old_runs(database: Database, cutoff: int) -> int:
+    bound = _bound(cutoff)
+    roots = database.read(
+        lambda connection: (
+            connection.execute(_OLD_RUNS, (bound, cutoff, _RUNS)).fetchall()
+            + connection.execute(_OLD_TASK_RUNS, (bound, _RUNS)).fetchall()
+        )
+    )
+    deleted = sum(_delete_root(database, root) for (root,) in roots)
+    return deleted + _change(database, _OLD_PROCESSES, cutoff)
+
+
+def _delete_root(database: Database, root: bytes) -> int:
+    """Delete what belongs to a root, the root itself last; so an interruption leaves nothing that nobody finds again."""
+    parameters = {"root": root, "limit": _SLICE}
+    deleted = 0
+    for statement in (_LOGS, _BLOBS, _ARTIFACTS):
+        while count := database.write(lambda connection, s=statement: connection.execute(s, parameters).rowcount):
+            deleted += count
+    while results := database.write(lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)):
+        delete_files(result for row in results for result in row[1:])
+        deleted += len(results)
+    rows = database.write(lambda connection: _delete_rows(connection, "flow_run", _FLOW_RUNS, parameters))
+    delete_files(result for row in rows for result in row[1:])
+    return deleted + len(rows)
+
+
+def _delete_rows(
+    connection: sqlite3.Connection, table: str, query: str, parameters: dict[str, object]
+) -> list[tuple[int, bytes | None]]:
+    rows = connection.execute(query, parameters).fetchall()
+    for marks, chunk in in_chunks([row[0] for row in rows]):
+        connection.execute(f"DELETE FROM {table} WHERE number IN ({marks})", chunk)
+    return rows
+
+
+def _change(database: Database, statement: str, *values: object) -> int:
+    return database.write(lambda connection: connection.execute(statement, values).rowcount)
+
+
+def _bound(moment: int) -> bytes:
+    return new_id(moment * 1000)[:6] + bytes(10)
+
+
+def _delete_file(url: str) -> None:
+    path = url.removeprefix("file://")
+    if "://" not in path:
+        try:
+            os.remove(path)
+        except OSError:
+            return
+        return
+    import fsspec
+
+    file_system, name = fsspec.core.url_to_fs(url)
+    try:
+        file_system.rm_file(name)
+    except OSError:
+        return
