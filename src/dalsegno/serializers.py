@@ -28,8 +28,8 @@ class ResultTooLarge(SerializationError):
 class Serializer(ABC):
     """Turns values into bytes and back. A subclass has a `type` of its own, by which it is found again.
 
-    A subclass that is a dataclass is stored with those of its fields that are not at their defaults (they must fit
-    into JSON), any other one by its `type` alone.
+    A subclass that is a dataclass is stored with those of its fields that are not at their defaults (they
+    must fit into JSON), any other one by its `type` alone.
 
     Example:
         >>> class Text(Serializer):
@@ -67,7 +67,8 @@ class Serializer(ABC):
 
 
 def resolve_serializer(serializer: str | Serializer | None) -> Serializer:
-    """Return the serializer that a name, as given to `result_serializer` or stored, stands for; None is pickle.
+    """Return the serializer that a name, as given to `result_serializer` or stored, stands for; None is
+    pickle.
 
     Raises ConfigurationError if there is none of that name.
 
@@ -91,8 +92,8 @@ def _resolve_name(name: str) -> Serializer:
     if name.startswith("compressed/"):
         return CompressedSerializer(_resolve_name(name.removeprefix("compressed/")))
     raise ConfigurationError(
-        f"There is no serializer {name!r}. Known: {', '.join(sorted(_registry))}. One of your own is known once the"
-        " module that defines it has been imported."
+        f"There is no serializer {name!r}. Known: {', '.join(sorted(_registry))}."
+        " One of your own is known once the module that defines it has been imported."
     )
 
 
@@ -110,8 +111,8 @@ def _options(serializer: Serializer) -> dict[str, Any]:
 
 def _too_large(obj: Any, limit: int) -> ResultTooLarge:
     return ResultTooLarge(
-        f"A value of type {type(obj).__qualname__} takes more than {limit:,} bytes and is not kept. Raise the setting"
-        " results.max_size, or write it to a file or table and return where it is."
+        f"A value of type {type(obj).__qualname__} takes more than {limit:,} bytes and is not kept."
+        " Raise the setting results.max_size, or write it to a file or table and return where it is."
     )
 
 
@@ -119,7 +120,9 @@ def _library(name: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ConfigurationError(f"{name!r}, needed {purpose}, cannot be imported: {error}. Install it.") from error
+        raise ConfigurationError(
+            f"{name!r}, needed {purpose}, cannot be imported: {error}. Install it."
+        ) from error
 
 
 # --- pickle
@@ -127,10 +130,12 @@ def _library(name: str, purpose: str) -> ModuleType:
 
 @dataclasses.dataclass(frozen=True)
 class PickleSerializer(Serializer):
-    """Pickles: the standard library's where it can, else those of `picklelib`, which may also be ``"dill"`` or so.
+    """Pickles: the standard library's where it can, else those of `picklelib`, which may also be ``"dill"``
+    or so.
 
-    What is importable, classes of the script included, is referred to by name, so that it comes back as the same
-    class; cloudpickle steps in for the rest (lambdas, classes made inside of functions), which goes by value.
+    What is importable, classes of the script included, is referred to by name, so that it comes back as the
+    same class; cloudpickle steps in for the rest (lambdas, classes made inside of functions), which goes by
+    value.
     """
 
     type: ClassVar[str] = "pickle"
@@ -165,8 +170,8 @@ class PickleSerializer(Serializer):
             return library.loads(blob)
         except Exception as error:
             raise SerializationError(
-                f"A pickle cannot be loaded here: {type(error).__name__}: {error}. The classes and functions in it must"
-                " be importable under the names that they had when it was written."
+                f"A pickle cannot be loaded here: {type(error).__name__}: {error}. The classes and functions"
+                " in it must be importable under the names that they had when it was written."
             ) from error
 
     def _dumps_by_value(self, obj: Any, file: io.BytesIO, error: Exception) -> bytes:
@@ -175,7 +180,7 @@ class PickleSerializer(Serializer):
             import cloudpickle
 
             try:
-                cloudpickle.Pickler(file, 5).dump(obj)
+                cloudpickle.Pickler(file, 5).dump(obj)  # pyright: ignore[reportUnknownMemberType]
                 return file.getvalue()
             except _OverLimit as over:
                 raise _too_large(obj, over.limit) from None
@@ -221,8 +226,8 @@ class JSONSerializer(Serializer):
     """JSON, with datetimes, sets, exceptions, dataclasses, pydantic models and such in a tagged form.
 
     As always in JSON, tuples come back as lists and the keys of dicts as texts. `object_encoder` and
-    `object_decoder` are functions, or their names as ``"package.module.function"``; `dumps_kwargs` and `loads_kwargs`
-    go to the `jsonlib`.
+    `object_decoder` are functions, or their names as ``"package.module.function"``; `dumps_kwargs` and
+    `loads_kwargs` go to the `jsonlib`.
     """
 
     type: ClassVar[str] = "json"
@@ -283,14 +288,16 @@ def _function(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"The JSON encoder or decoder {name!r} cannot be imported: {error}") from error
+        raise ConfigurationError(
+            f"The JSON encoder or decoder {name!r} cannot be imported: {error}"
+        ) from error
 
 
 def _importable_name(function: Any) -> str:
     if "<" in function.__qualname__ or "." in function.__qualname__:
         raise ConfigurationError(
-            f"{function.__qualname__} cannot be found again by name: an object_encoder or object_decoder must be a"
-            " function of a module."
+            f"{function.__qualname__} cannot be found again by name: an object_encoder or object_decoder"
+            " must be a function of a module."
         )
     return f"{function.__module__}.{function.__qualname__}"
 
@@ -300,7 +307,9 @@ def _importable_name(function: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class CompressedSerializer(Serializer):
-    """Compresses what another serializer makes, by a module with `compress` and `decompress` (lzma, bz2, zlib)."""
+    """Compresses what another serializer makes, by a module with `compress` and `decompress` (lzma, bz2,
+    zlib).
+    """
 
     type: ClassVar[str] = "compressed"
     serializer: str | Serializer = "pickle"
@@ -321,7 +330,9 @@ class CompressedSerializer(Serializer):
         except ConfigurationError:
             raise
         except Exception as error:
-            raise SerializationError(f"A result cannot be decompressed by {self.compressionlib}: {error}") from error
+            raise SerializationError(
+                f"A result cannot be decompressed by {self.compressionlib}: {error}"
+            ) from error
         return resolve_serializer(self.serializer).loads(plain)
 
     def describe(self) -> str:

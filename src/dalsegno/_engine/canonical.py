@@ -1,7 +1,8 @@
-"""Canonical bytes of Python objects: type-tagged, the same for equal content in every process, cut off at a size.
+"""Canonical bytes of Python objects: type-tagged, the same for equal content in every process, cut off at a
+size.
 
-It is for comparing only and cannot be read back. It knows neither identity nor memoisation (an object that is held
-twice is written twice), nor the order of sets and dicts.
+It is for comparing only and cannot be read back. It knows neither identity nor memoisation (an object that is
+held twice is written twice), nor the order of sets and dicts.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class TooLarge(Exception):
 
 
 class Unserializable(Exception):
-    """Something that has no content to speak of (a lock, a socket, a generator) was found inside of an object."""
+    """Something that has no content to speak of (a lock, a socket, a generator) was found inside of an
+    object.
+    """
 
 
 Handler = Callable[["CanonicalWriter", Any], None]
@@ -51,7 +54,7 @@ class CanonicalWriter:
 
     def write(self, value: Any) -> None:
         """Append the canonical form of `value`. Raises TooLarge, or Unserializable inside of an object."""
-        kind = type(value)
+        kind: type[Any] = type(value)
         if kind in SCALARS:
             if kind in TEXTS:
                 self._write_or_refer(_write_text, value)
@@ -103,16 +106,18 @@ class CanonicalWriter:
         self.out += _END
 
     def write_type(self, value: Any) -> None:
-        """Append that something stands here which counts by its type alone; inside of an object, give that up."""
+        """Append that something stands here which counts by its type alone; inside of an object, give that
+        up.
+        """
         if self.in_object:
             raise Unserializable
-        self.append_text(b"?", type_name(type(value)))
+        self.append_text(b"?", kind_name(value))
 
     def write_object(self, write: Handler, value: Any) -> None:
         """Append an object by its content; by its type, if there is something in it that has none.
 
-        So the outermost object that cannot be serialized counts by its type, as a client does that holds a lock
-        somewhere within: counters and caches inside of it do not matter.
+        So the outermost object that cannot be serialized counts by its type, as a client does that holds a
+        lock somewhere within: counters and caches inside of it do not matter.
         """
         if self.in_object:
             write(self, value)
@@ -123,7 +128,7 @@ class CanonicalWriter:
             write(self, value)
         except Unserializable:
             del self.out[start:]
-            self.append_text(b"?", type_name(type(value)))
+            self.append_text(b"?", kind_name(value))
         finally:
             self.in_object = False
 
@@ -149,6 +154,11 @@ class CanonicalWriter:
             del self.out[start:]
             self.by_identity = True
             self.refer(b"=", origin)
+
+
+def kind_name(value: object) -> str:
+    """Return the name of an object's class, as `type_name` gives it."""
+    return type_name(type(value))
 
 
 def type_name(kind: type) -> str:
@@ -206,7 +216,9 @@ def _write_set(writer: CanonicalWriter, value: set[Any] | frozenset[Any]) -> Non
 
 
 def _plain_content(writer: CanonicalWriter, value: list[Any] | dict[Any, Any]) -> bytes | None:
-    """Return a plain value's msgpack, made by one call in C; None if it is not plain, or has keys that are no strings."""
+    """Return a plain value's msgpack, made by one call in C; None if it is not plain, or has keys that are no
+    strings.
+    """
     if value and len(value) > writer.cap:
         first = next(iter(value.values())) if isinstance(value, dict) else value[0]
         if type(first) not in PLAIN:  # perhaps futures, which may be as many as they like

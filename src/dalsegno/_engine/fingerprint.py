@@ -1,13 +1,15 @@
-"""The fingerprint of a call's arguments: equal content gives equal bytes, in any process, so that replay can match it.
+"""The fingerprint of a call's arguments: equal content gives equal bytes, in any process, so that replay can
+match it.
 
-How each kind of object is written is in `canonical`; this module decides what counts by content and what by origin.
+How each kind of object is written is in `canonical`; this module decides what counts by content and what by
+origin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -34,9 +36,9 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
 def fingerprint(parameters: Mapping[str, Any], identity: Identity, cap: int = DEFAULT_CAP) -> Fingerprint:
     """Return the fingerprint of bound arguments, by name.
 
-    Futures and states, at any depth, count as what `identity` says; so does an argument, or a part of one, that is
-    larger than `cap` bytes. One that is larger and that `identity` does not know makes the whole unmatchable. What
-    cannot be serialized (a connection, a lock) counts by its type.
+    Futures and states, at any depth, count as what `identity` says; so does an argument, or a part of one,
+    that is larger than `cap` bytes. One that is larger and that `identity` does not know makes the whole
+    unmatchable. What cannot be serialized (a connection, a lock) counts by its type.
 
     Example:
         >>> fingerprint({"day": "2026-01-31"}, lambda value: None).digest.hex()
@@ -54,7 +56,7 @@ def fingerprint(parameters: Mapping[str, Any], identity: Identity, cap: int = DE
 
 
 def _is_plain(parameters: Mapping[str, Any], cap: int) -> bool:
-    return type(parameters) is dict and 0 <= plain_weight(parameters, cap) <= cap
+    return isinstance(parameters, dict) and 0 <= plain_weight(cast("dict[str, Any]", parameters), cap) <= cap
 
 
 def _by_parts(parameters: Mapping[str, Any], identity: Identity, cap: int) -> Fingerprint:

@@ -1,17 +1,19 @@
-"""How arrays and data frames are written canonically: by columns, so that how they lie in memory does not matter."""
+"""How arrays and data frames are written canonically: by columns, so that how they lie in memory does not
+matter.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dalsegno._engine.canonical import CanonicalWriter, Handler, type_name
+from dalsegno._engine.canonical import CanonicalWriter, Handler, kind_name
 
 
 def _write_array(writer: CanonicalWriter, value: Any) -> None:
     writer.room_for(value.nbytes)
     dtype = value.dtype
     layout = dtype.str if dtype.names is None else repr(dtype.descr)
-    writer.append_text(b"a", f"{type_name(type(value))}:{layout}:{value.shape}")
+    writer.append_text(b"a", f"{kind_name(value)}:{layout}:{value.shape}")
     if dtype.hasobject:
         writer.write(value.tolist())
     else:
@@ -20,7 +22,7 @@ def _write_array(writer: CanonicalWriter, value: Any) -> None:
 
 def _write_pandas_frame(writer: CanonicalWriter, value: Any) -> None:
     writer.room_for(value.size)
-    writer.append_text(b"F", f"{type_name(type(value))}:{value.shape}")
+    writer.append_text(b"F", f"{kind_name(value)}:{value.shape}")
     _write_pandas_index(writer, value.columns)
     _write_pandas_index(writer, value.index)
     for position in range(value.shape[1]):
@@ -29,7 +31,7 @@ def _write_pandas_frame(writer: CanonicalWriter, value: Any) -> None:
 
 def _write_pandas_series(writer: CanonicalWriter, value: Any) -> None:
     writer.room_for(value.size)
-    writer.append_text(b"S", type_name(type(value)))
+    writer.append_text(b"S", kind_name(value))
     writer.write(value.name)
     _write_pandas_index(writer, value.index)
     _write_pandas_values(writer, value)
@@ -67,14 +69,14 @@ def _write_pandas_values(writer: CanonicalWriter, value: Any) -> None:
 
 def _write_polars_frame(writer: CanonicalWriter, value: Any) -> None:
     writer.room_for(value.height * value.width)
-    writer.append_text(b"F", f"{type_name(type(value))}:{value.shape}")
+    writer.append_text(b"F", f"{kind_name(value)}:{value.shape}")
     for column in value.get_columns():
         _write_polars_series(writer, column)
 
 
 def _write_polars_series(writer: CanonicalWriter, value: Any) -> None:
     writer.room_for(len(value))
-    writer.append_text(b"x", f"{type_name(type(value))}:{value.dtype!r}")
+    writer.append_text(b"x", f"{kind_name(value)}:{value.dtype!r}")
     writer.write(value.name)
     writer.write(value.to_list())
 

@@ -1,4 +1,6 @@
-"""What identifies a function across processes and edits: its key, and the hash of its source. Nothing is read on import."""
+"""What identifies a function across processes and edits: its key, and the hash of its source. Nothing is read
+on import.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 _hashes: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
@@ -16,10 +18,12 @@ _file_hashes: dict[str, tuple[tuple[int, int], str]] = {}
 
 
 def source_hash(fn: Any) -> str | None:
-    """Return a hash (32 hex digits) of what a function or class does as it is written, or None if that is unknown.
+    """Return a hash (32 hex digits) of what a function or class does as it is written, or None if that is
+    unknown.
 
     Comments, blank lines, layout and decorators do not count. Without source at hand (a console, `exec`) the
-    compiled code counts, less its line numbers. The first call for a function reads its file; later ones do not.
+    compiled code counts, less its line numbers. The first call for a function reads its file; later ones do
+    not.
     """
     target = _target(fn)
     try:
@@ -34,8 +38,8 @@ def source_hash(fn: Any) -> str | None:
 def task_key(fn: Any) -> str:
     """Return what names a function across edits: its module and qualified name.
 
-    A script counts by its own name, not as `__main__`. Lambdas and functions inside of functions carry a hash of
-    their code, since their names do not tell them apart.
+    A script counts by its own name, not as `__main__`. Lambdas and functions inside of functions carry a hash
+    of their code, since their names do not tell them apart.
 
     Example:
         >>> task_key(extract)
@@ -92,14 +96,16 @@ def _target(fn: Any) -> Any:
         elif isinstance(fn, MethodType):
             fn = fn.__func__
         elif isinstance(fn, staticmethod | classmethod) or hasattr(fn, "__wrapped__"):
-            fn = fn.__wrapped__
-        elif isinstance(fn, FunctionType | type) or not hasattr(type(fn), "__call__"):
-            break
-        elif isinstance(type(fn).__call__, FunctionType):
-            fn = type(fn).__call__
+            fn = cast(Any, fn).__wrapped__
+        elif not isinstance(fn, FunctionType | type) and isinstance(_call_of(fn), FunctionType):
+            fn = _call_of(fn)
         else:
             break
     return fn
+
+
+def _call_of(instance: object) -> Any:
+    return getattr(type(instance), "__call__", None)  # noqa: B004
 
 
 def _hash_target(target: Any) -> str | None:

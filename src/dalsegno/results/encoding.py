@@ -1,6 +1,7 @@
 """From a value to what stands in its run's row, and back: begin with `encode_result` and `decode_result`.
 
-Plain values travel as msgpack, unsigned; all others are serialized, and signed together with where they belong.
+Plain values travel as msgpack, unsigned; all others are serialized, and signed together with where they
+belong.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ def encode_result(
 ) -> EncodedResult:
     """Return `value` as it will be kept; a large one is written to its storage before this returns.
 
-    `task_run_id` is the run's id, of flow runs too. With a `storage` (folder or fsspec URL) or a `storage_key` it
-    goes to a file whatever its size. `expires`: microseconds since 1970. `key_address` (`cache_address`) is signed in
-    place of the run's address. Raises SerializationError (ResultTooLarge over the limit) and StorageError.
+    `task_run_id` is the run's id, of flow runs too. With a `storage` (folder or fsspec URL) or a
+    `storage_key` it goes to a file whatever its size. `expires`: microseconds since 1970. `key_address`
+    (`cache_address`) is signed in place of the run's address. Raises SerializationError (ResultTooLarge over
+    the limit) and StorageError.
     """
     limits = limits or current_limits()
     name, data = _serialize(value, serializer, limits)
@@ -81,9 +83,7 @@ def encode_result(
         inline = data
     else:
         blob = ResultBlob(new_id(), root_run_id, data)
-    stored = StoredResult(
-        name, len(data), inline, blob and blob.id, url, signature, key_id, address, expires
-    )
+    stored = StoredResult(name, len(data), inline, blob and blob.id, url, signature, key_id, address, expires)
     return EncodedResult(pack_stored(stored), blob, len(data))
 
 
@@ -92,8 +92,9 @@ def decode_result(
 ) -> Any:
     """Return the value of a packed result.
 
-    With an `address` (`run_address`, `cache_address`) a result that was signed for another place is refused. Raises
-    MissingResult if its bytes are gone, SignatureMismatch if they are not ours, StorageError, SerializationError.
+    With an `address` (`run_address`, `cache_address`) a result that was signed for another place is refused.
+    Raises MissingResult if its bytes are gone, SignatureMismatch if they are not ours, StorageError,
+    SerializationError.
     """
     stored = unpack_stored(packed)
     if stored is None:
@@ -101,7 +102,9 @@ def decode_result(
     what = describe_stored(stored)
     data = _stored_bytes(stored, read_blob, what)
     if len(data) != stored.size:
-        raise StorageError(f"{what} is damaged: it has {len(data):,} bytes, not {stored.size:,}. Run the task again.")
+        raise StorageError(
+            f"{what} is damaged: it has {len(data):,} bytes, not {stored.size:,}. Run the task again."
+        )
     if stored.serializer == MSGPACK:
         return _decode_plain(data, what)
     expected = stored.address or b"" if address is None else address
@@ -127,7 +130,8 @@ def describe_stored(stored: StoredResult) -> str:
     """Return what a stored result is, for messages."""
     address = stored.address or b""
     if address.startswith(b"run:") and len(address) > 36:
-        return f"The result of run {id_text(address[20:36])} (execution {address[36:].decode('ascii', 'replace')})"
+        execution = address[36:].decode("ascii", "replace")
+        return f"The result of run {id_text(address[20:36])} (execution {execution})"
     if address.startswith(b"key:"):
         return f"The result under the key {address[4:].decode('utf-8', 'replace')!r}"
     return f"A stored result ({stored.serializer}, {stored.size:,} bytes)"
@@ -149,7 +153,9 @@ def _stored_bytes(stored: StoredResult, read_blob: Callable[[bytes], bytes | Non
         return read_file(stored.url)
     data = None if stored.blob is None else read_blob(stored.blob)
     if data is None:
-        raise MissingResult(f"{what} is gone: it was deleted with its run, or has expired. Run the task again.")
+        raise MissingResult(
+            f"{what} is gone: it was deleted with its run, or has expired. Run the task again."
+        )
     return data
 
 
@@ -157,4 +163,6 @@ def _decode_plain(payload: bytes | memoryview, what: str) -> Any:
     try:
         return decode(payload)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise SerializationError(f"{what} is damaged and cannot be read: {error}. Run the task again.") from error
+        raise SerializationError(
+            f"{what} is damaged and cannot be read: {error}. Run the task again."
+        ) from error

@@ -1,9 +1,9 @@
-"""Exceptions as values: what a failed run leaves of its error. Writing it down never fails, and stays small."""
+"""Exceptions as values: what a failed run leaves. Writing it down never fails, and stays small."""
 
 from __future__ import annotations
 
 import builtins
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -68,9 +68,11 @@ def read_error(packed: bytes) -> ErrorRecord:
 
 
 def decode_error(packed: bytes, *, signer: Signer) -> BaseException:
-    """Return the exception: the same type with the same arguments where it can be loaded, and its traceback as cause.
+    """Return the exception: the same type with the same arguments where it can be loaded, and its traceback
+    as cause.
 
-    Where it cannot, it is of the same built-in type with its message, or else a FailedRun that names the type.
+    Where it cannot, it is of the same built-in type with its message, or else a FailedRun that names the
+    type.
     """
     record = _decode(packed)
     error = _loaded(record, signer) or _rebuilt(record)
@@ -92,7 +94,9 @@ def _loaded(record: ErrorRecord, signer: Signer) -> BaseException | None:
     try:
         signer.verify(record.address or b"", "pickle", record.data, record.signature, record.key_id)
         found: Any = PickleSerializer().loads(record.data)
-    except DalsegnoException:  # a class that is gone or refuses its arguments, a foreign signature: the text is left
+    except (
+        DalsegnoException
+    ):  # a class that is gone or refuses its arguments, a foreign signature: the text is left
         return None
     return found if isinstance(found, BaseException) else None
 
@@ -101,7 +105,7 @@ def _rebuilt(record: ErrorRecord) -> BaseException:
     kind = getattr(builtins, record.type, None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
-            return cast("Exception", kind(record.message))
+            return kind(record.message)
         except TypeError:  # UnicodeDecodeError and such want more arguments
             return FailedRun(f"{record.type}: {record.message}")
     return FailedRun(f"{record.type}: {record.message}")
@@ -130,5 +134,6 @@ def _traceback(error: BaseException) -> str:
 def _cut(text: str, limit: int) -> str:
     """Cut the middle out of a long text, since its ends say most; make sure that it is valid UTF-8."""
     if len(text) > limit:
-        text = f"{text[: limit // 4]}\n... {len(text) - limit} characters left out ...\n{text[-(limit * 3 // 4) :]}"
+        left_out = f"\n... {len(text) - limit} characters left out ...\n"
+        text = text[: limit // 4] + left_out + text[-(limit * 3 // 4) :]
     return text.encode("utf-8", "backslashreplace").decode()

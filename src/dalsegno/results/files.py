@@ -1,4 +1,6 @@
-"""Result storage: files in a local folder, or behind any fsspec URL. Local ones are written whole or not at all."""
+"""Result storage: files in a local folder, or behind any fsspec URL. Local ones are written whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def is_own(url: str) -> bool:
 def join(storage: str, name: str) -> str:
     """Return the URL of a file in a storage. Raises ConfigurationError if the name would lead out of it."""
     if not name or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
-        raise ConfigurationError(f"The storage key {name!r} does not name a file inside of the result storage.")
+        raise ConfigurationError(
+            f"The storage key {name!r} does not name a file inside of the result storage."
+        )
     if "://" in storage and not storage.startswith("file://"):
         return f"{storage.rstrip('/')}/{name}"
     folder = Path(storage.removeprefix("file://")).expanduser().absolute()
@@ -42,7 +46,9 @@ def write_file(url: str, data: bytes) -> None:
         else:
             _write_remote(url, data)
     except Exception as error:
-        raise StorageError(f"A result of {len(data):,} bytes cannot be written to {hide(url)}: {_text(error)}") from error
+        raise StorageError(
+            f"A result of {len(data):,} bytes cannot be written to {hide(url)}: {_text(error)}"
+        ) from error
 
 
 def read_file(url: str) -> bytes:

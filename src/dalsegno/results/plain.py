@@ -1,4 +1,6 @@
-"""Plain values: those that msgpack gives back exactly as they were, so that they need neither pickle nor signature."""
+"""Plain values: those that msgpack gives back exactly as they were, so that they need neither pickle nor
+signature.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ PLAIN = SCALARS | CONTAINERS
 TEXTS = frozenset({str, bytes})
 
 DEEPEST = 64
-"""Levels of nesting up to which a value is taken for plain: far from any recursion limit, and no cycle passes."""
+"""Levels of nesting up to which a value is taken for plain: far from any recursion limit, and no cycle
+passes.
+"""
 
 NO_LIMIT = 1 << 62
 
@@ -27,8 +31,9 @@ decode = msgspec.msgpack.Decoder().decode
 def plain_payload(value: Any, limit: int = NO_LIMIT) -> bytes | None:
     """Return `value` as msgpack if it comes back from that exactly the same, else None.
 
-    That is so for None, bool, int of 64 bits, float, str, bytes, and lists and dicts of them, of exactly these types.
-    A value that would take more than `limit` bytes is given up (None), and early if it holds many things.
+    That is so for None, bool, int of 64 bits, float, str, bytes, and lists and dicts of them, of exactly
+    these types. A value that would take more than `limit` bytes is given up (None), and early if it holds
+    many things.
 
     Example:
         >>> plain_payload([1, "a"])
@@ -36,7 +41,7 @@ def plain_payload(value: Any, limit: int = NO_LIMIT) -> bytes | None:
         >>> plain_payload((1, "a")) is None
         True
     """
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind not in SCALARS and (kind not in CONTAINERS or not 0 <= plain_weight(value, limit) <= limit):
         return None
     try:
@@ -49,8 +54,8 @@ def plain_payload(value: Any, limit: int = NO_LIMIT) -> bytes | None:
 def plain_weight(value: list[Any] | dict[Any, Any], limit: int = NO_LIMIT) -> int:
     """Return a lower bound of the bytes that a list or dict takes as msgpack, or -1 if it is not plain.
 
-    Counting ends as soon as the bound is over the limit, without a look at what remains. It goes level by level, so
-    that the work is done by a few passes in C, however many small dicts there are.
+    Counting ends as soon as the bound is over the limit, without a look at what remains. It goes level by
+    level, so that the work is done by a few passes in C, however many small dicts there are.
     """
     level: list[Any] = [value]
     weight = 1
@@ -58,7 +63,7 @@ def plain_weight(value: list[Any] | dict[Any, Any], limit: int = NO_LIMIT) -> in
         weight += sum(map(len, level))
         if weight > limit:
             return weight
-        dicts = [each for each in level if type(each) is dict]
+        dicts: list[dict[Any, Any]] = [each for each in level if type(each) is dict]
         if dicts:
             keys = set(map(type, chain.from_iterable(dicts)))
             if not keys <= SCALARS:

@@ -14,7 +14,7 @@ from dalsegno.exceptions import SignatureMismatch, StorageError
 
 KEY_FILE = "result.key"
 
-_HEADER = "# Keys that sign stored results, one a line; the last one signs. Whoever reads this file can forge them.\n"
+_HEADER = "# Keys that sign stored results, one a line; the last signs. Whoever reads this can forge them.\n"
 _LARGE = 1 << 16
 
 
@@ -62,17 +62,20 @@ class Signer:
         secret = self._secret(key_id)
         if secret is None:
             raise SignatureMismatch(
-                f"{what} was signed with key {key_id}, which {self.path} does not hold, so it is not loaded. If another"
-                f" user or machine made it, add the line of that key from their {KEY_FILE}; else run the task again."
+                f"{what} was signed with key {key_id}, which {self.path} does not hold, so it is not loaded."
+                f" If another user or machine made it, add the line of that key from their {KEY_FILE};"
+                " else run the task again."
             )
         if not hmac.compare_digest(_digest(secret, address, serializer, data), signature):
             raise SignatureMismatch(
-                f"{what} does not match its signature by key {key_id}: it was changed or moved since, and is not"
-                f" loaded. {_ADVICE}"
+                f"{what} does not match its signature by key {key_id}: it was changed or moved since, and"
+                f" is not loaded. {_ADVICE}"
             )
 
     def rotate(self) -> str:
-        """Add a new key, with which this and all later processes sign; older ones still verify. Returns its id."""
+        """Add a new key, with which this and all later processes sign; older ones still verify. Returns its
+        id.
+        """
         self._load()
         key = new_key()
         _append(self.path, key)
@@ -109,8 +112,8 @@ def read_keys(path: Path) -> list[Key]:
             text = _read(path) or ""
     except OSError as error:
         raise StorageError(
-            f"The key file {path} cannot be used ({error.strerror}): results cannot be signed or verified. Make its"
-            " folder readable and writable for this user, or set DALSEGNO_HOME to another one."
+            f"The key file {path} cannot be used ({error.strerror}): results cannot be signed or verified."
+            " Make its folder readable and writable for this user, or set DALSEGNO_HOME to another one."
         ) from error
     keys = [_parse(line, path) for line in text.splitlines() if line and not line.startswith("#")]
     if not keys:
@@ -147,8 +150,8 @@ def _parse(line: str, path: Path) -> Key:
         return Key(key_id, bytes.fromhex(secret))
     except ValueError:
         raise StorageError(
-            f"The key file {path} is damaged: {key_id[:12]!r} is not followed by a key in hex. Restore it from a"
-            " backup; or delete it, then results stored so far are lost and their tasks run again."
+            f"The key file {path} is damaged: {key_id[:12]!r} is not followed by a key in hex. Restore it"
+            " from a backup; or delete it, then results stored so far are lost and their tasks run again."
         ) from None
 
 

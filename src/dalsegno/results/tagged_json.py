@@ -20,11 +20,13 @@ _KEYS = {TAG, "value"}
 
 
 def encode_object(value: Any) -> dict[str, Any]:
-    """Return the tagged form of an object, for the `default` of a JSON library. Raises TypeError if it has none."""
+    """Return the tagged form of an object, for the `default` of a JSON library. Raises TypeError if it has
+    none.
+    """
     for tag, kind, to_json, _ in _SIMPLE:
         if type(value) is kind:
             return {TAG: tag, "value": to_json(value)}
-    kind = type(value)
+    kind: type[Any] = type(value)
     if isinstance(value, Enum):
         return _of_class("enum", kind, value.name)
     if isinstance(value, PurePath):
@@ -32,18 +34,23 @@ def encode_object(value: Any) -> dict[str, Any]:
     if isinstance(value, BaseException):
         return _of_class("exception", kind, list(value.args))
     if dataclasses.is_dataclass(kind):
-        return _of_class("dataclass", kind, {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)})
+        return _of_class(
+            "dataclass", kind, {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
+        )
     if hasattr(kind, "model_validate"):
         return _of_class("pydantic", kind, {name: getattr(value, name) for name in kind.model_fields})
     if hasattr(value, "tolist"):  # arrays and scalars of numpy: as plain numbers
         return value.tolist()
-    raise TypeError(f"Object of type {kind.__qualname__} has no form in JSON; choose the serializer 'pickle'.")
+    raise TypeError(
+        f"Object of type {kind.__qualname__} has no form in JSON; choose the serializer 'pickle'."
+    )
 
 
 def decode_object(value: dict[str, Any]) -> Any:
     """Return what a tagged form stands for, any other object as it is, for the `object_hook` of `json`.
 
-    Raises SerializationError if its class cannot be found. Classes are imported: decode only what was verified.
+    Raises SerializationError if its class cannot be found. Classes are imported: decode only what was
+    verified.
     """
     if value.keys() != _KEYS:
         return value
@@ -55,7 +62,7 @@ def decode_object(value: dict[str, Any]) -> Any:
     return value if make is None else make(_find_class(content[0]), content[1])
 
 
-def _of_class(tag: str, kind: type, content: Any) -> dict[str, Any]:
+def _of_class(tag: str, kind: Any, content: Any) -> dict[str, Any]:
     return {TAG: tag, "value": [f"{kind.__module__}:{kind.__qualname__}", content]}
 
 
