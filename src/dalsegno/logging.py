@@ -28,7 +28,7 @@ __all__ = [
 
 
 def get_logger(name: str | None = None) -> logging.Logger:
-    """Return a logger of the standard library below ``dalsegno``; its lines inside a run are kept with the run.
+    """Return a logger of the standard library below ``dalsegno``; its lines in a run are kept with the run.
 
     Example:
         >>> get_logger("shop").name
@@ -55,8 +55,8 @@ def get_run_logger(context: Any = None, **kwargs: Any) -> RunLogger:
     if muted.get():
         return RunLogger(None, kwargs)
     raise MissingContextError(
-        "There is no run here, so there is no run logger: call `get_run_logger` in the body of a flow or task. "
-        "Elsewhere use `get_logger`; around the bare function of a task use `disable_run_logger`."
+        "There is no run here, so there is no run logger: call `get_run_logger` in the body of a flow or "
+        "task, elsewhere `get_logger`; around the bare function of a task use `disable_run_logger`."
     )
 
 

@@ -28,8 +28,8 @@ muted: ContextVar[bool] = ContextVar("dalsegno_logs_muted", default=False)
 _redactors: list[Redactor] = []
 _formatter = logging.Formatter("%(message)s")
 
-# A nonce is 24 random bits of the process and 23 bits that count: SQLite keeps 47 bits in six bytes. The lines
-# of one process that share a microsecond sort as they were written.
+# A nonce is 24 random bits of the process and 23 bits that count: SQLite keeps 47 bits in six bytes. The
+# lines of one process that share a microsecond sort as they were written.
 _process_bits = 0
 _counter = itertools.count()
 

@@ -1,4 +1,4 @@
-"""What the engine says about runs, and the handlers that are there when a run is.
+"""The loggers of runs, and the handlers that are there when a run is.
 
 Nothing is configured when the package is imported: `ensure_logging` is called when a run begins.
 """
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dalsegno._engine.log_handlers import ConsoleHandler, JournalHandler
-from dalsegno._engine.log_lines import is_task_run, muted, speak_for, speak_for_no_more
 from dalsegno._engine.prints import prints
 from dalsegno._engine.run_logger import FLOW_RUNS, TASK_RUNS, RunLogger
 from dalsegno.exceptions import SettingError
@@ -21,19 +20,9 @@ from dalsegno.settings import get_current_settings
 from dalsegno.settings.fields import LoggingSettings
 
 if TYPE_CHECKING:
-    from dalsegno._engine.runs import FlowRun, TaskRun
+    from dalsegno._engine.runs import Run
 
-__all__ = [
-    "engine_logger",
-    "ensure_logging",
-    "is_enabled",
-    "of_run",
-    "prints",
-    "retrying",
-    "run_failed",
-    "task_run_failed",
-    "write",
-]
+__all__ = ["RunLogger", "engine_logger", "ensure_logging", "is_enabled", "prints", "run_logger"]
 
 OURS = "dalsegno"
 
@@ -46,7 +35,7 @@ _console = ConsoleHandler(0)
 _journal = JournalHandler(0)
 
 
-# --- what the engine says
+# --- loggers
 
 
 def engine_logger(kind: Literal["flow", "task"]) -> logging.Logger:
@@ -62,34 +51,9 @@ def is_enabled(level: int) -> bool:
     return _is_enabled(level)
 
 
-def of_run(run: FlowRun | TaskRun) -> RunLogger:
-    """Return the logger of a run."""
+def run_logger(run: Run) -> RunLogger:
+    """Return the logger of a run, to write about it from wherever the engine stands."""
     return RunLogger(run)
-
-
-def write(run: FlowRun | TaskRun, level: int, message: str, *args: Any, exc_info: Any = None) -> None:
-    """Write a line about a run from anywhere in the engine: ``write(run, logging.INFO, "Slept %s s", 2)``."""
-    logger = engine_logger("task" if is_task_run(run) else "flow")
-    if logger.isEnabledFor(level) and not muted.get():
-        token = speak_for(run)
-        try:
-            logger.log(level, message, *args, exc_info=exc_info, stacklevel=2)
-        finally:
-            speak_for_no_more(token)
-
-
-def run_failed(run: FlowRun | TaskRun, error: BaseException) -> None:
-    """Say that the body of a run raised an error, with its traceback."""
-    kind = "task" if is_task_run(run) else "flow"
-    write(run, logging.ERROR, "The %s failed: %s: %s", kind, type(error).__name__, error, exc_info=error)
-
-
-task_run_failed = run_failed
-
-
-def retrying(run: FlowRun | TaskRun, number: int, retries: int, delay: float) -> None:
-    """Say that a body will run again; `delay` in seconds."""
-    write(run, logging.INFO, "Retry %d of %d %s.", number, retries, f"in {delay:g} s" if delay else "now")
 
 
 # --- handlers
