@@ -37,7 +37,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
         `error` is None where a failed State without an exception was returned.
         """
-        if retries_done >= self.retries or isinstance(error, self.give_up_on):
+        return retries_done < self.retries and self.may_retry(error)
+
+    def may_retry(self, error: BaseException | None) -> bool:
+        """Tell whether this error is one that is retried at all."""
+        if isinstance(error, self.give_up_on):
             return False
         return self.retry_on is None or isinstance(error, self.retry_on)
 
