@@ -119,6 +119,13 @@ class Recorder:
     def write(self, nodeid: str, what: str, reason: str = "") -> None:
         self._file.write(json.dumps({"nodeid": nodeid, "what": what, "reason": reason}) + "\n")
 
+    def pytest_unconfigure(self) -> None:
+        self._file.close()
+
+
+class CollectionRecorder(Recorder):
+    """Writes what was collected and what was not; for a run with `--collect-only`, without any selection."""
+
     def pytest_collectreport(self, report: Any) -> None:
         if report.outcome != "passed":
             self.write(report.nodeid, report.outcome, skip_reason(report))
@@ -127,29 +134,19 @@ class Recorder:
         for item in items:
             self.write(item.nodeid, "deselected")
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        if hasattr(report, "wasxfail"):
-            self.write(report.nodeid, "xfailed", str(report.wasxfail))
-        elif report.when == "call" or report.outcome != "passed":
-            self.write(report.nodeid, report.outcome, skip_reason(report))
-
-    def pytest_unconfigure(self) -> None:
-        self._file.close()
-
-
-class CollectionRecorder(Recorder):
-    """Writes also what was collected; for a run with `--collect-only`."""
-
     def pytest_collection_finish(self, session: Any) -> None:
         for item in session.items:
             self.write(item.nodeid, "collected")
 
 
 class RunRecorder(Recorder):
-    """Writes only outcomes: which tests a run leaves out is seen by comparing with the collection."""
+    """Writes what became of each test; what a run leaves out is seen by comparing with the collection."""
 
-    def pytest_deselected(self, items: Iterable[Any]) -> None:
-        del items
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if hasattr(report, "wasxfail"):
+            self.write(report.nodeid, "xfailed", str(report.wasxfail))
+        elif report.when == "call" or report.outcome != "passed":
+            self.write(report.nodeid, report.outcome, skip_reason(report))
 
 
 def skip_reason(report: Any) -> str:
