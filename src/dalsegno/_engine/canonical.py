@@ -54,7 +54,7 @@ class CanonicalWriter:
 
     def write(self, value: Any) -> None:
         """Append the canonical form of `value`. Raises TooLarge, or Unserializable inside of an object."""
-        kind: type[Any] = type(value)
+        kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
         if kind in SCALARS:
             if kind in TEXTS:
                 self._write_or_refer(_write_text, value)

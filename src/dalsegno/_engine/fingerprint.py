@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -56,7 +56,7 @@ def fingerprint(parameters: Mapping[str, Any], identity: Identity, cap: int = DE
 
 
 def _is_plain(parameters: Mapping[str, Any], cap: int) -> bool:
-    return isinstance(parameters, dict) and 0 <= plain_weight(cast("dict[str, Any]", parameters), cap) <= cap
+    return isinstance(parameters, dict) and 0 <= plain_weight(parameters, cap) <= cap
 
 
 def _by_parts(parameters: Mapping[str, Any], identity: Identity, cap: int) -> Fingerprint:

@@ -41,7 +41,7 @@ def plain_payload(value: Any, limit: int = NO_LIMIT) -> bytes | None:
         >>> plain_payload((1, "a")) is None
         True
     """
-    kind: type[Any] = type(value)
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind not in SCALARS and (kind not in CONTAINERS or not 0 <= plain_weight(value, limit) <= limit):
         return None
     try:

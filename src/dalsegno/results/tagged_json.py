@@ -26,7 +26,7 @@ def encode_object(value: Any) -> dict[str, Any]:
     for tag, kind, to_json, _ in _SIMPLE:
         if type(value) is kind:
             return {TAG: tag, "value": to_json(value)}
-    kind: type[Any] = type(value)
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, Enum):
         return _of_class("enum", kind, value.name)
     if isinstance(value, PurePath):
