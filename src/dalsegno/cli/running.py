@@ -1,0 +1,112 @@
+"""Executes a run in this process: shows its progress, lets Ctrl-C cancel it, and ends as the run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from dalsegno.cli import times
+from dalsegno.cli.exit_codes import ExitCode, of_outcome
+from dalsegno.cli.flow_run_page import counts_text, next_step
+from dalsegno.cli.looks import state_text
+from dalsegno.cli.plain_display import PlainDisplay
+from dalsegno.cli.progress import Display, Follower
+from dalsegno.cli.screen import screen_of
+from dalsegno.model.ids import id_text
+from dalsegno.model.records import ProcessRecord
+from dalsegno.model.states import TERMINAL_TYPES, StateType
+from dalsegno.model.views import FlowRunView, Page, RunFilter
+
+if TYPE_CHECKING:
+    from dalsegno._backend.protocol import Backend
+
+CANDIDATES = 20
+
+
+def execute(backend: Backend, call: Callable[[], object], find: Callable[[], bytes | None]) -> ExitCode:
+    """Call what executes a run, and return the exit code for how the run ended.
+
+    `find` returns the id of the flow run once it is recorded. Errors that ended no run are raised.
+    """
+    follower = Follower(backend, find, display())
+    follower.start()
+    error: BaseException | None = None
+    try:
+        with interrupts(follower.interrupt):
+            call()
+    except BaseException as raised:
+        error = raised
+    finally:
+        follower.stop()
+    run = None if follower.flow_run_id is None else backend.read_flow_run(follower.flow_run_id)
+    if run is None or run.state.type not in TERMINAL_TYPES:
+        if error is not None:
+            raise error
+        return ExitCode.FAILED
+    print(summary(run), file=sys.stderr)
+    if follower.interrupted.is_set() or isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    return of_outcome(run.state.type)
+
+
+def display() -> Display:
+    """Return what shows progress on standard error."""
+    if not sys.stderr.isatty():
+        return PlainDisplay()
+    from dalsegno.cli.live_display import LiveDisplay
+
+    return LiveDisplay()
+
+
+@contextlib.contextmanager
+def interrupts(on_first: Callable[[], None]) -> Generator[None]:
+    """Have the first Ctrl-C call `on_first`, and each further one raise KeyboardInterrupt as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("Cancelling; press Ctrl-C again to break off at once.", file=sys.stderr)
+        on_first()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run_of_this_process(backend: Backend, since: int) -> Callable[[], bytes | None]:
+    """Return a function that finds the first top-level flow run that this process began after a time."""
+
+    def find() -> bytes | None:
+        filter = RunFilter(top_level=True, after=since)
+        for candidate in backend.list_flow_runs(filter, Page(limit=CANDIDATES, oldest_first=True)):
+            run = backend.read_flow_run(candidate.id)
+            if run is not None and run.process is not None and is_this_process(run.process):
+                return run.id
+        return None
+
+    return find
+
+
+def is_this_process(process: ProcessRecord) -> bool:
+    return process.pid == os.getpid() and process.host == os.uname().nodename
+
+
+def summary(run: FlowRunView) -> str:
+    """Return the last lines on a run: how it ended, and what can be done."""
+    screen = screen_of(sys.stderr)
+    took = times.elapsed(run.start_time, run.end_time, times.now())
+    counts = counts_text(run.task_run_counts or {})
+    line = f"{state_text(run.state, screen)}  {run.flow_name}  {run.name}  {id_text(run.id)}"
+    line += f"  in {took}" if took else ""
+    line += f": {counts}" if counts else ""
+    parts = [line, run.state.message if run.state.type is not StateType.COMPLETED else "", next_step(run)]
+    return "\n".join(part for part in parts if part)
