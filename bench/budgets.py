@@ -58,6 +58,7 @@ BUDGETS: tuple[Budget | RelativeBudget, ...] = (
     Budget("flow_runs", "flow_runs_per_minute", 20_000, at_least=True),
     Budget("million_calls", "ratio", 1.2),
     Budget("million_calls", "memory_growth_mb", 200),
+    Budget("snapshots", "snapshots_per_second", 10_000, at_least=True),
 )
 
 

@@ -242,4 +242,18 @@ CASES = (
     _defaults("defaults", "1,000 direct calls, all defaults"),
     _defaults("no-results", "1,000 direct calls, persist_result=False"),
     _defaults("log-line", "1,000 direct calls, each logs one line"),
+    Case(
+        "snapshots",
+        "task-run snapshots that the store applies",
+        (
+            Figure(
+                "snapshots_per_second",
+                "store: task-run snapshots applied per second of one core",
+                more_is_better=True,
+            ),
+        ),
+        ALONE,
+        sizes=(50_000,),
+        quick_sizes=(1_000,),
+    ),
 )
