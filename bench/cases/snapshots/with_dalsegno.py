@@ -1,5 +1,5 @@
-"""How many task-run snapshots a second the store applies, without the engine: batches of completed task runs as
-a flush delivers them, from one thread, the last with a full fsync. Reaches below the public names on purpose."""
+"""How many task-run snapshots a second the store applies, without the engine: batches of completed task runs,
+as a flush delivers them, from one thread; the last with a full fsync. It reaches below the public names."""
 
 from __future__ import annotations
 
