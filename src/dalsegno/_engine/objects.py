@@ -60,7 +60,7 @@ def _by_content(kind: type) -> Handler:
     for attribute, write in _BY_ATTRIBUTE:
         if hasattr(kind, attribute):
             return write
-    return _write_named_tuple if issubclass(kind, tuple) and hasattr(kind, "_fields") else write_reduced
+    return _write_named_tuple if tuple in kind.__mro__ and hasattr(kind, "_fields") else write_reduced
 
 
 def write_reduced(writer: CanonicalWriter, value: Any) -> None:

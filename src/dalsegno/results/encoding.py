@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dalsegno.exceptions import MissingResult, SerializationError, StorageError
+from dalsegno.exceptions import DalsegnoException, MissingResult, SerializationError, StorageError
 from dalsegno.model.ids import id_text, new_id
 from dalsegno.model.records import ResultBlob
 from dalsegno.model.results import PLAIN, StoredResult, pack_plain, pack_stored, unpack_stored
@@ -111,7 +111,7 @@ def decode_result(
     signer.verify(expected, stored.serializer, data, stored.signature, stored.key_id, what=what)
     try:
         return resolve_serializer(stored.serializer).loads(data)
-    except SerializationError as error:
+    except Exception as error:  # a user's serializer may raise anything
         raise SerializationError(f"{what} cannot be read. {error}") from error
 
 
@@ -143,7 +143,15 @@ def _serialize(value: Any, serializer: str | Serializer | None, limits: ResultLi
         if payload is not None:
             return MSGPACK, payload
     chosen = resolve_serializer(limits.serializer if serializer is None else serializer)
-    return chosen.describe(), chosen.dumps_within(value, limits.largest)
+    try:
+        return chosen.describe(), chosen.dumps_within(value, limits.largest)
+    except DalsegnoException:
+        raise
+    except Exception as error:  # of a user's serializer
+        raise SerializationError(
+            f"A value of type {type(value).__qualname__} cannot be serialized by {chosen.type!r}:"
+            f" {type(error).__name__}: {error}"
+        ) from error
 
 
 def _stored_bytes(stored: StoredResult, read_blob: Callable[[bytes], bytes | None], what: str) -> bytes:
