@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._awaiting import awaited_in_coroutines, in_thread
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
+from dalsegno._engine.awaiting import awaited_in_coroutines, in_thread
 from dalsegno._engine.context import current_scope
 from dalsegno.exceptions import InvalidNameError
 from dalsegno.model.views import VariableView

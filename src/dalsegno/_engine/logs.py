@@ -10,19 +10,17 @@ import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dalsegno._engine.log_handlers import ConsoleHandler, JournalHandler
+from dalsegno._engine.log_lines import is_task_run, muted, speak_for, speak_for_no_more
 from dalsegno._engine.prints import prints
-from dalsegno._engine.run_logger import FLOW_RUNS, TASK_RUNS, RunLogger
+from dalsegno._engine.run_logger import FLOW_RUNS, TASK_RUNS
 from dalsegno.exceptions import SettingError
 from dalsegno.settings import get_current_settings
 from dalsegno.settings.fields import LoggingSettings
 
-if TYPE_CHECKING:
-    from dalsegno._engine.runs import Run
-
-__all__ = ["RunLogger", "engine_logger", "ensure_logging", "is_enabled", "prints", "run_logger"]
+__all__ = ["engine_logger", "ensure_logging", "is_enabled", "prints", "write"]
 
 OURS = "dalsegno"
 
@@ -51,9 +49,15 @@ def is_enabled(level: int) -> bool:
     return _is_enabled(level)
 
 
-def run_logger(run: Run) -> RunLogger:
-    """Return the logger of a run, to write about it from wherever the engine stands."""
-    return RunLogger(run)
+def write(run: Any, level: int, message: str, *args: Any, exc_info: Any = None) -> None:
+    """Write a line about a run from anywhere in the engine: ``write(run, logging.INFO, "Slept %s s", 2)``."""
+    logger = engine_logger("task" if is_task_run(run) else "flow")
+    if logger.isEnabledFor(level) and not muted.get():
+        token = speak_for(run)
+        try:
+            logger.log(level, message, *args, exc_info=exc_info, stacklevel=2)
+        finally:
+            speak_for_no_more(token)
 
 
 # --- handlers

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 
-from dalsegno._awaiting import awaited_in_coroutines, in_thread
+from dalsegno._engine.awaiting import awaited_in_coroutines, in_thread
 from dalsegno.artifacts.saved import SavedArtifact, newest, record, saved
 from dalsegno.exceptions import InvalidNameError
 from dalsegno.model.records import ArtifactRecord
