@@ -13,9 +13,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from dalsegno._engine.context import current_scope
+from dalsegno._engine.context import Scope, current_scope
 from dalsegno._engine.log_lines import muted
 
 _lock = threading.Lock()
@@ -52,7 +52,8 @@ class _PrintsLogged:
 def _dispatch(*values: Any, **options: Any) -> None:
     scope = current_scope()
     file = options.get("file")
-    if scope is None or not scope.log_prints or muted.get() or (file is not None and file is not sys.stdout):
+    plain = file is None or file is sys.stdout
+    if scope is None or not plain or not _logged_in(scope) or muted.get():
         _print(*values, **options)
         return
     separator = options.get("sep")
@@ -60,6 +61,16 @@ def _dispatch(*values: Any, **options: Any) -> None:
     name = "dalsegno.flow_runs" if scope.task_run is None else "dalsegno.task_runs"
     # The text is an argument: per cent signs in it are no placeholders.
     logging.getLogger(name).info("%s", text, stacklevel=2)
+
+
+def _logged_in(scope: Scope) -> bool:
+    """Tell whether a body logs its prints: as its task says, else its flow, else the setting."""
+    own = cast("bool | None", scope.log_prints)
+    if own is not None:
+        return own
+    if scope.flow_scope is not None:
+        return bool(scope.flow_scope.log_prints)
+    return scope.session.settings.logging.log_prints
 
 
 def _after_fork() -> None:
