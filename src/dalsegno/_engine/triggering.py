@@ -20,12 +20,12 @@ MOST_NAMED: Final = 3
 """How many upstream runs a message names."""
 
 
-class Verdict(enum.Enum):
+class Verdict(str, enum.Enum):
     """What becomes of a task: it runs, is skipped, or stays NotReady. Only RUN is true."""
 
     RUN = "run"
     SKIP = "skip"
-    NOT_READY = "not ready"
+    NOT_READY = "not_ready"
 
     def __bool__(self) -> bool:
         return self is Verdict.RUN
