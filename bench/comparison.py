@@ -126,7 +126,8 @@ def _check(case: Case, contestant: _Contestant, sample: Sample) -> bool:
     outcome = contestant.outcome
     size = contestant.sizes.pop(0)
     outcome.samples.clear()
-    outcome.notes.append(sample.failure if size is None else f"{size:,}: {sample.failure}")
+    has_choice = size is not None and len(case.sizes_for(contestant.environment.peer.name, quick=False)) > 1
+    outcome.notes.append(f"{size:,}: {sample.failure}" if has_choice else sample.failure)
     title = contestant.environment.peer.title
     print(f"  {title}, {case.name}: {outcome.notes[-1]}", file=sys.stderr, flush=True)
     if not sample.failure.startswith("not run"):

@@ -57,7 +57,7 @@ def run_process(
         cpu_seconds = _children_cpu_seconds() - cpu_before
         tail = _tail(log)
     if timed_out:
-        return Sample(failure=f"not run: too slow, over the limit of {limit_seconds:g} s", log_tail=tail)
+        return Sample(failure=f"not run: too slow (over {limit_seconds:g} s)", log_tail=tail)
     if exit_code != 0:
         return Sample(failure=f"failed with exit code {exit_code}", log_tail=tail)
     figures = {"process_wall_ms": wall_seconds * 1e3, "process_cpu_ms": cpu_seconds * 1e3}

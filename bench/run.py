@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import os
 import shutil
+import signal
 
 import report
 from catalogue import CASES, Case
@@ -26,6 +27,8 @@ BUSY_LOAD = 0.5
 
 def main() -> int:
     """Run what the command line asks for; 1 if something failed to run (being slow is no failure)."""
+    # So that the servers end with this process however it is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended from outside"))
     arguments = _parse()
     if arguments.list:
         for case in CASES:
