@@ -257,7 +257,7 @@ def _parts(policy: CachePolicy) -> list[CachePolicy]:
 
 
 def _common(name: str, first: CachePolicy, second: CachePolicy) -> Any:
-    """Return the setting that two policies have in common. Raises ValueError if they contradict each other."""
+    """Return the setting that two policies have in common. Raises ValueError if they contradict."""
     one, other = getattr(first, name), getattr(second, name)
     if one is not None and other is not None and one != other:
         raise ValueError(

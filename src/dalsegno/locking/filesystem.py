@@ -127,7 +127,7 @@ class FileSystemLockManager(LockManager):
             os.close(handle)
 
     def _poll(self, succeeds: Callable[[], bool], timeout: float | None) -> bool:
-        """Try again and again, since a file cannot wake another process; ever more slowly, but within 0.1 s."""
+        """Try again and again, since a file cannot wake another process; more slowly, but within 0.1 s."""
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _SHORTEST_PAUSE
         waiting = threading.Event()
