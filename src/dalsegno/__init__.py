@@ -1,1 +1,108 @@
-"""Data pipelines as plain Python functions that record themselves and pick up where they left off."""
+"""Data pipelines as plain Python functions that record themselves and pick up where they left off.
+
+The public names are loaded when they are first used (PEP 562), so that importing the package costs little.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dalsegno import triggers
+    from dalsegno._engine.annotations import allow_failure, flatten, opaque, quote, unmapped
+    from dalsegno._engine.skipping import skip
+    from dalsegno._engine.sleeping import sleep
+    from dalsegno._engine.states import State
+    from dalsegno.context import tags
+    from dalsegno.exceptions import Skip
+    from dalsegno.flow_runs import fork_flow_run, retry_flow_run, set_task_result
+    from dalsegno.flows import Flow, flow
+    from dalsegno.logging import get_run_logger
+    from dalsegno.tasks import Task, task
+    from dalsegno.transactions import Transaction
+
+_HOMES = {
+    "Flow": "flows",
+    "Skip": "exceptions",
+    "State": "_engine.states",
+    "Task": "tasks",
+    "Transaction": "transactions",
+    "allow_failure": "_engine.annotations",
+    "flatten": "_engine.annotations",
+    "flow": "flows",
+    "fork_flow_run": "flow_runs",
+    "get_run_logger": "logging",
+    "opaque": "_engine.annotations",
+    "quote": "_engine.annotations",
+    "retry_flow_run": "flow_runs",
+    "set_task_result": "flow_runs",
+    "skip": "_engine.skipping",
+    "sleep": "_engine.sleeping",
+    "tags": "context",
+    "task": "tasks",
+    "unmapped": "_engine.annotations",
+}
+
+__all__ = [
+    "Flow",
+    "Skip",
+    "State",
+    "Task",
+    "Transaction",
+    "__version__",
+    "allow_failure",
+    "flatten",
+    "flow",
+    "fork_flow_run",
+    "get_run_logger",
+    "opaque",
+    "quote",
+    "retry_flow_run",
+    "set_task_result",
+    "skip",
+    "sleep",
+    "tags",
+    "task",
+    "triggers",
+    "unmapped",
+]
+
+_MODULES = {
+    "artifacts",
+    "cache_policies",
+    "context",
+    "exceptions",
+    "flow_runs",
+    "flows",
+    "futures",
+    "locking",
+    "logging",
+    "results",
+    "runtime",
+    "serializers",
+    "settings",
+    "states",
+    "task_runners",
+    "tasks",
+    "testing",
+    "transactions",
+    "triggers",
+    "variables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is not None:
+        value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -1,0 +1,146 @@
+"""The Backend protocol: all that the engine, the command line and the front rooms ask of what keeps the records.
+
+Every call may block for I/O, is safe from any thread, and raises `dalsegno.exceptions.BackendError` subclasses only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from dalsegno.model.records import Batch, Receipt
+from dalsegno.model.views import (
+    ArtifactView,
+    CacheEntry,
+    FlowRunView,
+    FlowView,
+    LogView,
+    OpenedRun,
+    OpenRun,
+    Page,
+    ReplayEntry,
+    RunFilter,
+    TaskRunView,
+    VariableView,
+)
+
+
+class Backend(Protocol):
+    """What the engine and the readers can ask."""
+
+    @property
+    def url(self) -> str:
+        """What it is connected to, for people: no passwords."""
+        ...
+
+    # --- the upward stream
+    def deliver(self, batch: Batch) -> Receipt:
+        """Apply a batch in one transaction: insert, or update where (attempt, version) is newer. Idempotent."""
+        ...
+
+    def heartbeat(self, process_id: bytes, roots: list[bytes]) -> Receipt:
+        """Say that the process lives; learn what is wanted of these root runs."""
+        ...
+
+    def end_process(self, process_id: bytes) -> None:
+        """Say that the process ends in order and executes nothing any more."""
+        ...
+
+    # --- picking up
+    def open_run(self, request: OpenRun) -> OpenedRun:
+        """Open the next attempt of a root flow run, which fences the earlier ones.
+
+        Raises ObjectNotFound, or RunIsAlive while its process lives, or AttemptConflict.
+        """
+        ...
+
+    def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
+        """Return a page of a root run's task runs (nested flows included), oldest id first."""
+        ...
+
+    def read_results(self, task_run_ids: list[bytes]) -> dict[bytes, bytes]:
+        """Return the packed results of task runs; those without one are left out."""
+        ...
+
+    def read_blob(self, id: bytes) -> bytes | None:
+        """Return a row of the write-once result table."""
+        ...
+
+    # --- caching across runs
+    def find_cached(self, key: str) -> CacheEntry | None: ...
+    def put_cached(self, entry: CacheEntry, data: bytes | None = None) -> None:
+        """Insert or replace an entry; `data` is the blob that its result refers to, if any."""
+        ...
+
+    # --- wishes
+    def request_cancel(self, flow_run_id: bytes) -> bool:
+        """Ask for a live run to be cancelled, or cancel one that nobody executes. False: it had already ended."""
+        ...
+
+    def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
+        """Complete a task run by hand with a packed plain result. Raises RunIsAlive or ObjectNotFound."""
+        ...
+
+    def delete_flow_run(self, flow_run_id: bytes) -> bool:
+        """Delete a run that has ended, with all that belongs to it. Raises RunIsAlive."""
+        ...
+
+    # --- reading
+    def read_flow_run(self, id: bytes) -> FlowRunView | None: ...
+    def read_task_run(self, id: bytes) -> TaskRunView | None: ...
+    def list_flow_runs(self, filter: RunFilter, page: Page) -> list[FlowRunView]: ...
+    def list_task_runs(self, filter: RunFilter, page: Page) -> list[TaskRunView]: ...
+    def count_task_runs(self, filter: RunFilter) -> dict[str, int]:
+        """Return state name to number of task runs."""
+        ...
+
+    def list_logs(
+        self,
+        *,
+        flow_run_id: bytes | None = None,
+        task_run_id: bytes | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 200,
+        newest_first: bool = False,
+        min_level: int = 0,
+    ) -> list[LogView]:
+        """Return log lines of a flow run (its nested flow runs' and tasks' included) or of a task run."""
+        ...
+
+    def list_flows(self, page: Page) -> list[FlowView]: ...
+    def list_artifacts(
+        self,
+        *,
+        key: str | None = None,
+        flow_run_id: bytes | None = None,
+        task_run_id: bytes | None = None,
+        latest_only: bool = False,
+        page: Page,
+    ) -> list[ArtifactView]: ...
+    def read_artifact(self, id: bytes) -> ArtifactView | None: ...
+    def update_artifact(self, id: bytes, data: str, description: str | None, now: int) -> bool:
+        """Change an artifact in place (progress). False: there is none."""
+        ...
+
+    def change_token(self) -> Any:
+        """Return a value that differs from the last one if anything may have been written since: cheap to poll."""
+        ...
+
+    # --- variables
+    def get_variable(self, name: str) -> VariableView | None: ...
+    def set_variable(self, variable: VariableView, overwrite: bool) -> bool:
+        """False: it exists and `overwrite` is false."""
+        ...
+
+    def unset_variable(self, name: str) -> bool: ...
+    def list_variables(self, page_after: str | None, limit: int) -> list[VariableView]: ...
+
+    # --- house-keeping
+    def find_crashed(self) -> int:
+        """Mark the runs of processes on this machine that are gone as Crashed; return how many."""
+        ...
+
+    def clean_up(self) -> int:
+        """Delete a slice of what retention and expiry say; return how many rows went (0: nothing left to do)."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,37 @@
+"""Lets a worker thread that is about to block hand its place in the pool to another thread."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class Place(Protocol):
+    """A worker's place in its pool."""
+
+    def leave(self) -> None: ...
+    def take(self) -> None: ...
+
+
+_local = threading.local()
+
+
+def set_place(place: Place | None) -> None:
+    """Say which place this thread works in."""
+    _local.place = place
+
+
+@contextlib.contextmanager
+def released() -> Iterator[None]:
+    """Give up this thread's place in its pool, if it has one, while the block waits for something."""
+    place: Place | None = getattr(_local, "place", None)
+    if place is None:
+        yield
+        return
+    place.leave()
+    try:
+        yield
+    finally:
+        place.take()

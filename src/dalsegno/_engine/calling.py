@@ -1,0 +1,175 @@
+"""From a call to its outcome: opens what is needed around a life, drives it, and gives back what became of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from dalsegno._backend.protocol import Backend
+from dalsegno._engine import generators, interrupts, logs
+from dalsegno._engine.context import current_scope
+from dalsegno._engine.drivers import drive, drive_async
+from dalsegno._engine.flow_life import FlowExecution, flow_life
+from dalsegno._engine.futures import FlowRunFuture, Future
+from dalsegno._engine.replay import ReplayIndex
+from dalsegno._engine.runs import COMPLETED, PENDING, FlowRun, Run
+from dalsegno._engine.session import Session, journal_for
+from dalsegno._engine.spec import FlowSpec, TaskSpec
+from dalsegno._engine.states import MISSING, Lazy, get_state_exception, is_state_iterable, state_result
+from dalsegno._engine.submission import Submissions
+from dalsegno._engine.task_life import TaskExecution, task_life
+from dalsegno._engine.threads import ThreadLauncher
+from dalsegno._engine.waiting import refuse_deadlock, upstreams
+from dalsegno.exceptions import UpstreamFailed
+from dalsegno.model.ids import new_id
+
+Connect = Callable[[], Backend]
+
+
+# --- tasks
+
+
+def call_task(
+    task: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], return_state: bool, wait_for: Any, connect: Connect
+) -> Any:
+    """Run a task here and now; a coroutine or a generator where its function is one."""
+    x = prepare_task(task, task.plan.bind(args, kwargs), wait_for, connect)
+    if task.is_generator:
+        return generators.stream_task(x, return_state)
+    life = task_life(x)
+    if task.is_async:
+        return _finish_async(life, x.run, return_state)
+    drive(life)
+    return outcome(x.run, return_state)
+
+
+def prepare_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> TaskExecution:
+    """Make the execution of a call, in the scope that the caller stands in."""
+    parent = current_scope()
+    if parent is not None:
+        x = TaskExecution(task, parameters, wait_for, parent, parent.session, parent.submissions)
+        if x.scan is not None or wait_for:
+            refuse_deadlock(upstreams(x), parent)
+        return x
+    logs.ensure_logging()
+    return TaskExecution(task, parameters, wait_for, None, Session(journal_for(connect()), new_id()), None)
+
+
+def submit_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> Future[Any]:
+    """Submit a call to the runner of the flow that the caller stands in. Raises RuntimeError where there is none."""
+    x = prepare_task(task, parameters, wait_for, connect)
+    submissions = runner_here(x.submissions, task.name)
+    life = generators.drained_life(x) if task.is_generator else task_life(x)
+    return submissions.submit(x, life)
+
+
+def runner_here(submissions: Submissions | None, name: str) -> Submissions:
+    """Return the submissions of the body that the caller stands in."""
+    if submissions is None:
+        raise RuntimeError(
+            f"{name!r} cannot be submitted here: there is no task runner outside of flows. Call submit or map in the "
+            "body of a flow (or of a task that a flow runs), or call the task directly."
+        )
+    return submissions
+
+
+async def _finish_async(life: Any, run: Run, return_state: bool) -> Any:
+    await drive_async(life)
+    return outcome(run, return_state)
+
+
+def outcome(run: Run, return_state: bool) -> Any:
+    """Return what a call gives back: the value, or the State; or raise what the run failed with."""
+    if return_state:
+        return run.state
+    code = run.history[-1][0]
+    if code == COMPLETED:
+        value = run.value
+        if value is MISSING:
+            return None
+        return value.get() if isinstance(value, Lazy) else value
+    if code == PENDING:
+        raise UpstreamFailed(f"{run.name!r} did not run. {run.state.message or ''}")  # pyright: ignore
+    if is_state_iterable(run.value):
+        return run.value
+    if code > COMPLETED:
+        raise get_state_exception(run.state)
+    return state_result(run.state)
+
+
+# --- flows
+
+
+def call_flow(
+    flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any], return_state: bool, wait_for: Any, connect: Connect
+) -> Any:
+    """Run a flow here and now, nested in the run that the caller stands in or as a root of its own."""
+    x = prepare_flow(flow, flow.plan.bind(args, kwargs), wait_for, connect)
+    return run_execution(x, return_state)
+
+
+def run_execution(x: FlowExecution, return_state: bool = False) -> Any:
+    """Live through a flow's execution and return what its call gives back."""
+    flow = x.flow
+    if flow.is_generator:
+        return generators.stream_flow(x, return_state)
+    life = flow_life(x)
+    if flow.is_async:
+        return _run_flow_async(x, life, return_state)
+    if x.is_root:
+        with interrupts.listening(x.session, x.run):
+            drive(life)
+    else:
+        drive(life)
+    return flow_outcome(x, return_state)
+
+
+def flow_outcome(x: FlowExecution, return_state: bool) -> Any:
+    """Return what a flow's call gives back; that of a nested one that did not run, or was replayed, is its stand-in's."""
+    return outcome(x.call.run if x.call is not None and x.run.refused else x.run, return_state)
+
+
+async def _run_flow_async(x: FlowExecution, life: Any, return_state: bool) -> Any:
+    if x.is_root:
+        with interrupts.listening_in_loop(x.session):
+            await drive_async(life)
+    else:
+        await drive_async(life)
+    return flow_outcome(x, return_state)
+
+
+def prepare_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> FlowExecution:
+    """Make the execution of a call of a flow, in the scope that the caller stands in."""
+    parent = current_scope()
+    if parent is not None:
+        call = TaskExecution(flow.stand_in, parameters, wait_for, parent, parent.session, parent.submissions)
+        if call.scan is not None or wait_for:
+            refuse_deadlock(upstreams(call), parent)
+        return FlowExecution(flow, parameters, parent.session, call=call)
+    logs.ensure_logging()
+    session = Session(journal_for(connect()), new_id())
+    x = FlowExecution(flow, parameters, session)
+    x.run.entry = flow.entry
+    if wait_for:
+        for future in wait_for:
+            getattr(future, "wait", lambda: None)()
+    session.journal.enter(session)
+    return x
+
+
+def resume_flow(flow: FlowSpec, parameters: dict[str, Any], session: Session, run: FlowRun, replay: ReplayIndex | None) -> FlowExecution:
+    """Make the execution of another attempt of a root flow run."""
+    session.journal.enter(session)
+    return FlowExecution(flow, parameters, session, run=run, replay=replay)
+
+
+def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> FlowRunFuture[Any]:
+    """Submit a nested flow: it runs beside the others, and gives a future."""
+    parent = current_scope()
+    submissions = runner_here(None if parent is None else parent.submissions, flow.name)
+    x = prepare_flow(flow, parameters, wait_for, connect)
+    assert x.call is not None
+    future: FlowRunFuture[Any] = FlowRunFuture(x.call.run, x.run.id_bytes)
+    life = flow_life(x)
+    submissions.start(future, life, submissions.flow_launcher(ThreadLauncher), upstreams(x.call), is_async=flow.is_async)
+    return future

@@ -1,0 +1,302 @@
+"""The life of a flow run, written once: inputs → replay → parameters → body → final state → retries → hooks.
+
+Like a task's (`task_life`), a generator of steps. A nested flow run has a task run that stands for it in its parent,
+by which it is replayed as a whole, or entered again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from typing import Any
+
+from dalsegno._engine import hooks, logs
+from dalsegno._engine.context import FlowRunContext, Scope, current_tags
+from dalsegno._engine.replay import ReplayIndex
+from dalsegno._engine.replaying import adopt
+from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, PENDING, RUNNING, SCHEDULED, FlowRun, now
+from dalsegno._engine.session import Session
+from dalsegno._engine.spec import FlowSpec
+from dalsegno._engine.states import (
+    MISSING,
+    State,
+    crash_message,
+    raw_data,
+    return_value_to_state,
+)
+from dalsegno._engine.steps import Block, Call, Life, Sleep, Step, WaitFor
+from dalsegno._engine.submission import Submissions
+from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
+from dalsegno._engine.waiting import settle_inputs, stamp_inputs
+from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced
+from dalsegno.model.ids import new_id
+
+
+class FlowExecution:
+    """One call of a flow: what is called with what, and the record of it."""
+
+    def __init__(
+        self,
+        flow: FlowSpec,
+        parameters: dict[str, Any],
+        session: Session,
+        *,
+        call: TaskExecution | None = None,
+        run: FlowRun | None = None,
+        replay: ReplayIndex | None = None,
+    ) -> None:
+        self.flow = flow
+        self.parameters = parameters
+        self.session = session
+        self.call = call
+        """The call in the parent, whose task run stands for this flow run; None for a root."""
+        self.parent: Scope | None = None if call is None else call.parent
+        self.replay = replay
+        self.scope: FlowRunContext | None = None
+        if run is None:
+            run = FlowRun(session.root_run_id if call is None else new_id(), session, flow.definition, parameters)
+            run.history.append((PENDING, now()))
+            run.run_tags = current_tags()
+            if call is not None:
+                run.parent_task_run_id_bytes = call.run.id_bytes
+                if call.flow_scope is not None:
+                    run.parent_flow_run_id_bytes = call.flow_scope.flow_run.id_bytes
+        self.run = run
+
+    @property
+    def is_root(self) -> bool:
+        return self.call is None
+
+
+def flow_life(x: FlowExecution) -> Life:
+    """Live through one call of a flow. What became of it is in `x.run`; only what is no Exception is raised."""
+    if x.session.stop is not None:
+        x.session.check()
+    try:
+        if x.call is not None and not (yield from enter_from_parent(x, x.call)):
+            return
+        if (yield from prepare(x)):
+            yield from attempts(x)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        yield from interrupted(x, error)
+        raise
+    finally:
+        if x.is_root:
+            x.session.journal.leave(x.session)
+
+
+def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, Any, bool]:
+    """Settle the inputs of a nested flow's call. False: it may not start, or is answered by an earlier run."""
+    if call.scan is not None or call.wait_for:
+        if not (yield from settle_inputs(call)):
+            x.run.refused = True
+            return False
+        x.parameters = x.run.parameters = call.parameters
+    else:
+        stamp_inputs(call)
+    replay = None if call.flow_scope is None else call.flow_scope.replay
+    if replay is not None and adopt(call):
+        x.run.refused = True
+        return False
+    if replay is not None and call.run.child_flow_run_id is not None:
+        yield Block(lambda: continue_flow_run(x, call.run.child_flow_run_id))
+    x.replay = replay
+    x.run.parent_task_run_id_bytes = call.run.id_bytes
+    call.run.child_flow_run_id = x.run.id_bytes
+    call.run.custom_name = x.run.name or None
+    return True
+
+
+def continue_flow_run(x: FlowExecution, id_: bytes | None) -> None:
+    """Let the row of an earlier, unfinished run of a nested flow go on."""
+    view = None if id_ is None else x.session.backend.read_flow_run(id_)
+    if view is not None:
+        x.run.id_bytes = view.id
+        x.run.name = view.name
+        x.run.run_count = view.run_count
+        if x.replay is not None and x.replay.same_attempt:
+            x.run.first_position = len(view.states or ())
+
+
+def prepare(x: FlowExecution) -> Generator[Step, Any, bool]:
+    """Validate parameters and name the run. False: they are bad, and the run has failed."""
+    flow, run = x.flow, x.run
+    try:
+        if flow.should_validate_parameters:
+            x.parameters = run.parameters = flow.validated(x.parameters)
+        if not run.name:
+            run.name = flow.render_run_name(x.parameters)
+    except Exception as error:
+        run.name = run.name or flow.name
+        if not isinstance(error, ParameterTypeError):
+            prefix = "Flow run could not be named: "
+        else:
+            prefix = "Validation of flow parameters failed with error: "
+        yield from conclude(x, (FAILED, now(), None, f"{prefix}{error}"), error)
+        return False
+    if x.call is not None:
+        x.call.run.custom_name = run.name
+    record_parameters(x)
+    return True
+
+
+def record_parameters(x: FlowExecution) -> None:
+    """Note the parameters in the record, for people and for a later retry."""
+    run = x.run
+    run.parameters_text = x.flow.parameters_text(x.parameters)
+    if x.is_root:
+        x.session.keeper.keep_parameters(run, x.parameters)
+
+
+def attempts(x: FlowExecution) -> Life:
+    """Run the body, as often as the flow's own retries allow, and bring the run to its final state."""
+    flow, run = x.flow, x.run
+    failures = 0
+    while True:
+        entry, data = yield from run_body(x, failures)
+        retry = flow.retry
+        if entry[0] != FAILED or retry is None:
+            break
+        if not retry.should_retry(failures, data if isinstance(data, BaseException) else None):
+            break
+        delay = retry.delay(failures)
+        failures += 1
+        logs.write(run, logging.INFO, "Retry %d/%d starts %s.", failures, retry.retries, f"in {delay:g} second(s)" if delay else "now")
+        details = {"scheduled_time": now() + round(delay * 1e6)}
+        yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details), MISSING)
+        if delay > 0:
+            yield Sleep(delay)
+            x.session.check()
+        yield Block(lambda: load_replay(x))
+    yield from conclude(x, entry, data)
+
+
+def load_replay(x: FlowExecution) -> None:
+    """Read what the run of the body that has just failed recorded, so that the next one picks up there."""
+    x.session.journal.barrier(durable=False)
+    x.replay = ReplayIndex(
+        x.session.backend, x.session.root_run_id, within=x.run.id_bytes, same_attempt=True
+    )
+
+
+def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tuple[Any, ...], Any]]:
+    """Run the body once, and wait for what it submitted; return the entry that it leads to, and its data."""
+    flow, run = x.flow, x.run
+    submissions = Submissions(x.session, flow.task_runner)
+    log_prints = flow.log_prints
+    if log_prints is None:
+        log_prints = x.session.settings.logging.log_prints
+    scope = x.scope = FlowRunContext(
+        session=x.session,
+        flow=flow,
+        flow_run=run,
+        parameters=x.parameters,
+        is_async=flow.is_async,
+        log_prints=log_prints,
+        persist_result=flow.persist_result,
+        submissions=submissions,
+        parent=x.parent,
+        replay=x.replay,
+    )
+    run.run_count += 1
+    stamp = now()
+    if run.start_time_us is None:
+        run.start_time_us = stamp
+    yield from advance(x, (RUNNING, stamp) if failures == 0 else (RUNNING, stamp, "Retrying"), MISSING)
+    if flow.on_running_hooks:
+        yield from hooks.call_all(flow.on_running_hooks, flow, run, scope)
+    args, kwargs = flow.plan.arguments(x.parameters)
+    try:
+        try:
+            value = yield Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, log_prints, timed_out)
+        finally:
+            while submissions.open_futures:
+                yield WaitFor(list(submissions.open_futures))
+        state = yield from state_of(value)
+    except Exception as error:
+        return failure(x, error)
+    finally:
+        scope.closed = True
+        submissions.close()
+    if state is None:
+        state = return_value_to_state(getattr(value, "value", value) if type(value).__name__ == "quote" else value)
+    return entry_of(state), raw_data(state)
+
+
+def failure(x: FlowExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
+    """Return the entry that an exception of the body makes, and its data."""
+    if isinstance(error, FlowRunTimeoutError):
+        logs.write(x.run, logging.ERROR, "%s", error)
+        return (FAILED, now(), "TimedOut", str(error)), error
+    logs.write(x.run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error, exc_info=error)
+    if isinstance(error, RunFenced):
+        return (CRASHED, now(), None, str(error)), error
+    return (FAILED, now(), None, f"Flow run encountered an exception: {type(error).__name__}: {error}"), error
+
+
+def interrupted(x: FlowExecution, error: BaseException) -> Life:
+    """Record that the body was broken off by what is no Exception."""
+    if x.scope is not None:
+        x.scope.closed = True
+    if isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
+        yield from conclude(x, (CANCELLED, now(), None, "The run was cancelled."), error)
+    else:
+        logs.write(x.run, logging.ERROR, "Crashed: %s", crash_message(error))
+        yield from conclude(x, (CRASHED, now(), None, crash_message(error)), error)
+
+
+def advance(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:
+    """Go to the next state, and the stand-in in the parent with it."""
+    run = x.run
+    if x.flow.state_handlers:
+        yield from hooks.change_state(x.flow, run, entry, data)
+    else:
+        run.value = data
+        run.history.append(entry)
+        run.touch()
+    if x.call is not None:
+        mirror(x, x.call)
+
+
+def mirror(x: FlowExecution, call: TaskExecution) -> None:
+    """Bring the stand-in to the state of the flow run."""
+    run, stand_in = x.run, call.run
+    entry = run.history[-1]
+    stand_in.start_time_us, stand_in.end_time_us = run.start_time_us, run.end_time_us
+    stand_in.run_count = run.run_count
+    stand_in.value = run.value
+    stand_in.history.append(entry)
+    if entry[0] == COMPLETED and run.value is not MISSING:
+        call.session.keeper.keep_task_result(call, run.value)
+        x.session.links.note(run.value, stand_in.id_bytes, stand_in.execution_id, len(stand_in.result or b""))
+    stand_in.touch()
+
+
+def conclude(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:
+    """Bring the run to its final state, and wait until that is on disk if it is a root."""
+    flow, run = x.flow, x.run
+    run.end_time_us = entry[1]
+    if x.is_root and entry[0] == COMPLETED and data is not MISSING and persists(x):
+        x.session.keeper.keep(run, data, serializer=flow.result_serializer, storage=flow.result_storage)
+    if x.replay is not None and entry[0] == COMPLETED:
+        x.session.journal.supersede(x.session.root_run_id, x.replay.unused(run.id_bytes))
+    yield from advance(x, entry, data)
+    fns = hooks.for_state(flow, run.history[-1][0])
+    if fns:
+        yield from hooks.call_all(fns, flow, run, x.scope)
+    if x.is_root:
+        yield Block(x.session.journal.barrier)
+
+
+def persists(x: FlowExecution) -> bool:
+    """Tell whether the flow's own result is kept."""
+    return x.session.persist_default if x.flow.persist_result is None else x.flow.persist_result
+
+
+def timed_out(seconds: float) -> Exception:
+    """Make the error of a flow run whose time is up."""
+    return FlowRunTimeoutError(f"Flow run exceeded timeout of {seconds} second(s)")
+
+

@@ -1,0 +1,228 @@
+"""Futures of task runs and flow runs: handles on what was submitted, which know when it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from dalsegno._engine import blocking
+from dalsegno._engine.runs import Run, TaskRun
+from dalsegno._engine.states import State, state_result
+
+R = TypeVar("R")
+
+_lock = threading.Lock()
+
+
+class RunFuture(Generic[R]):
+    """What futures of tasks and of flows share. `run` is the engine's record of the run."""
+
+    __slots__ = ("run", "_done", "_callbacks", "_loaded", "__weakref__")
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._done = False
+        self._callbacks: list[Callable[[Any], None]] | None = None
+
+    @property
+    def state(self) -> State[R]:
+        """The state of the run as it is now: Pending or Running before the end."""
+        return self.run.state
+
+    @property
+    def done(self) -> bool:
+        return self._done
+
+    @property
+    def execution_id(self) -> bytes:
+        return self.run.execution_id
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the run has ended, at most `timeout` seconds; does not raise when time is up."""
+        if self._done:
+            return
+        event = threading.Event()
+        self.add_done_callback(lambda _: event.set())
+        with blocking.released():
+            event.wait(timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
+        """Wait for the run and return what it gave, or raise what it failed with.
+
+        Raises:
+            TimeoutError: it has not ended within `timeout` seconds; it runs on.
+            UnfinishedRun: it could not start (NotReady).
+        """
+        if not self._done:
+            self.wait(timeout)
+            if not self._done:
+                raise TimeoutError(f"{self!r} did not end within {timeout} second(s); it runs on.")
+        return state_result(self.run.state, raise_on_failure)
+
+    async def wait_async(self, timeout: float | None = None) -> None:
+        """Wait as `wait` does, without blocking the loop."""
+        if self._done:
+            return
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        self.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
+        await asyncio.wait([waiter], timeout=timeout)
+
+    async def result_async(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
+        """Wait and return as `result` does, without blocking the loop."""
+        await self.wait_async(timeout)
+        if not self._done:
+            raise TimeoutError(f"{self!r} did not end within {timeout} second(s); it runs on.")
+        return state_result(self.run.state, raise_on_failure)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self.result_async().__await__()
+
+    def add_done_callback(self, fn: Callable[[Any], None]) -> None:
+        """Call ``fn(future)`` when the run has ended; at once if it has."""
+        with _lock:
+            if not self._done:
+                if self._callbacks is None:
+                    self._callbacks = [fn]
+                else:
+                    self._callbacks.append(fn)
+                return
+        fn(self)
+
+    def set_done(self) -> None:
+        """The run has ended (the engine says so, once)."""
+        with _lock:
+            self._done = True
+            callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            callback(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.run.name!r}>"  # pyright: ignore
+
+
+class Future(RunFuture[R]):
+    """The future of a task run.
+
+    Example:
+        >>> future = clean.submit(orders)
+        >>> future.result()
+    """
+
+    __slots__ = ()
+
+    @property
+    def task_run_id(self) -> uuid.UUID:
+        """Id of the task run. (When a run picks up where it left off it is known for sure once the inputs are.)"""
+        return self.run.id
+
+    @property
+    def task_run(self) -> TaskRun:
+        assert isinstance(self.run, TaskRun)
+        return self.run
+
+
+class FlowRunFuture(RunFuture[R]):
+    """The future of a nested flow run that was submitted."""
+
+    __slots__ = ("flow_run_id_bytes",)
+
+    def __init__(self, run: Run, flow_run_id: bytes) -> None:
+        super().__init__(run)
+        self.flow_run_id_bytes = flow_run_id
+
+    @property
+    def flow_run_id(self) -> uuid.UUID:
+        return uuid.UUID(bytes=self.flow_run_id_bytes)
+
+    @property
+    def task_run_id(self) -> uuid.UUID:
+        """Id of the task run that stands for the flow run in its parent."""
+        return self.run.id
+
+    aresult = RunFuture.result_async
+
+
+class FutureList(list[RunFuture[R]]):
+    """The futures of a `map`, in the order of its children."""
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until all have ended, at most `timeout` seconds in total."""
+        wait(self, timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[R]:
+        """Return all results in order; raise the first failure, or put exceptions in their places.
+
+        Raises TimeoutError when `timeout` seconds in total are up.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return [
+            future.result(
+                None if deadline is None else max(0.0, deadline - time.monotonic()), raise_on_failure
+            )
+            for future in self
+        ]
+
+
+class DoneAndNotDoneFutures(NamedTuple):
+    """What `wait` gives."""
+
+    done: set[Any]
+    not_done: set[Any]
+
+
+def wait(futures: Iterable[RunFuture[Any]], timeout: float | None = None) -> DoneAndNotDoneFutures:
+    """Wait for futures, at most `timeout` seconds, and tell which are done and which are not.
+
+    Example:
+        >>> done, not_done = wait(clean.map(days), timeout=10)
+    """
+    wanted = set(futures)
+    try:
+        done = set(as_completed(wanted, timeout))
+    except TimeoutError:
+        done = {future for future in wanted if future.done}
+    return DoneAndNotDoneFutures(done, wanted - done)
+
+
+def as_completed(futures: Iterable[RunFuture[Any]], timeout: float | None = None) -> Iterator[Any]:
+    """Yield futures as their runs end. Raises TimeoutError when `timeout` seconds in total are up.
+
+    Raises ValueError if `timeout` is negative.
+    """
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"timeout must not be negative, got {timeout}.")
+    wanted = set(futures)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    arrived: SimpleQueue[RunFuture[Any]] = SimpleQueue()
+    for future in wanted:
+        future.add_done_callback(arrived.put)
+    for left in range(len(wanted), 0, -1):
+        try:
+            yield arrived.get_nowait()
+            continue
+        except Empty:
+            pass
+        try:
+            with blocking.released():
+                future = arrived.get(
+                    timeout=None if deadline is None else max(0.0, deadline - time.monotonic())
+                )
+        except Empty:
+            raise TimeoutError(f"{left} (of {len(wanted)}) futures unfinished") from None
+        yield future
+
+
+def is_input(value: Any) -> bool:
+    """Tell whether a value stands for the result of another run."""
+    return isinstance(value, (RunFuture, State))

@@ -1,0 +1,170 @@
+"""Generator functions: called directly they stream, and are recorded without their values; submitted, they are
+drained into a list. On replay they run again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dalsegno._engine import drivers
+from dalsegno._engine.context import enter_scope, leave_scope
+from dalsegno._engine.flow_life import FlowExecution, flow_life
+from dalsegno._engine.states import MISSING
+from dalsegno._engine.steps import Call, Life
+from dalsegno._engine.task_life import TaskExecution, task_life
+
+if TYPE_CHECKING:
+    from dalsegno._engine.runs import Run
+
+
+def stream_task(x: TaskExecution, return_state: bool) -> Any:
+    """Return a generator, sync or async as the function, that runs the task as it is consumed."""
+    x.persist = False
+    return _stream(task_life(x), x.run, x.task.fn, x.task.name, return_state)
+
+
+def stream_flow(x: FlowExecution, return_state: bool) -> Any:
+    """Return a generator, sync or async as the function, that runs the flow as it is consumed."""
+    return _stream(flow_life(x), x.run, x.flow.fn, x.flow.name, return_state)
+
+
+def drained_life(x: TaskExecution) -> Life:
+    """Return the life of a submitted generator task: its body is drained, and the list is its result."""
+    life = task_life(x)
+    return _with_body(life, _drain_async if inspect.isasyncgenfunction(x.task.fn) else _drain)
+
+
+def _with_body(life: Life, body: Callable[..., Any]) -> Life:
+    """Live a life in which bodies are called by `body(fn, args, kwargs)`."""
+    reply: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = life.throw(error) if error is not None else life.send(reply)
+        except StopIteration:
+            return
+        if isinstance(step, Call):
+            step = Call(body, (step.fn, step.args, step.kwargs), {}, step.scope, step.timeout, step.log_prints, step.timeout_error)
+        reply = error = None
+        try:
+            reply = yield step
+        except BaseException as problem:
+            error = problem
+
+
+def _drain(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    return list(fn(*args, **kwargs))
+
+
+async def _drain_async(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    return [item async for item in fn(*args, **kwargs)]
+
+
+def _stream(life: Life, run: Run, fn: Any, name: str, return_state: bool) -> Any:
+    stream = _stream_async if inspect.isasyncgenfunction(fn) else _stream_sync
+    return stream(life, run, name, return_state)
+
+
+def _refuse_state(name: str, return_state: bool) -> None:
+    if return_state:
+        raise ValueError(f"return_state=True cannot be used with {name!r}: it is a generator, and streams its values.")
+
+
+def _stream_sync(life: Life, run: Run, name: str, return_state: bool) -> Iterator[Any]:
+    """Live a life whose body is a generator: what the body yields, this yields."""
+    _refuse_state(name, return_state)
+    reply: Any = None
+    error: BaseException | None = None
+    value: Any = None
+    while True:
+        try:
+            step = life.throw(error) if error is not None else life.send(reply)
+        except StopIteration:
+            break
+        reply = error = None
+        try:
+            if isinstance(step, Call):
+                reply = value = yield from _iterate(step)
+            else:
+                reply = drivers.perform(step)
+        except GeneratorExit:
+            _close(life)
+            raise
+        except BaseException as problem:
+            error = problem
+    _raise_failure(run)
+    return value
+
+
+def _iterate(step: Call) -> Iterator[Any]:
+    """Iterate a body's generator; its code runs in its scope, the consumer's does not."""
+    body = step.fn(*step.args, **step.kwargs)
+    sent: Any = None
+    while True:
+        token = enter_scope(step.scope)
+        try:
+            item = body.send(sent)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            leave_scope(token)
+        try:
+            sent = yield item
+        except GeneratorExit:
+            body.close()
+            raise
+
+
+async def _stream_async(life: Life, run: Run, name: str, return_state: bool) -> AsyncIterator[Any]:
+    _refuse_state(name, return_state)
+    reply: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = life.throw(error) if error is not None else life.send(reply)
+        except StopIteration:
+            break
+        reply = error = None
+        try:
+            if isinstance(step, Call):
+                body = step.fn(*step.args, **step.kwargs)
+                while True:
+                    token = enter_scope(step.scope)
+                    try:
+                        item = await anext(body)
+                    except StopAsyncIteration:
+                        break
+                    finally:
+                        leave_scope(token)
+                    try:
+                        yield item
+                    except GeneratorExit:
+                        await body.aclose()
+                        raise
+            else:
+                reply = await drivers.perform_async(step)
+        except GeneratorExit:
+            _close(life)
+            raise
+        except BaseException as problem:
+            error = problem
+    _raise_failure(run)
+
+
+def _close(life: Life) -> None:
+    """The consumer has had enough: the run is completed, with what it gave so far."""
+    try:
+        step = life.send(None)
+        while True:
+            step = life.send(drivers.perform(step))
+    except StopIteration:
+        pass
+
+
+def _raise_failure(run: Run) -> None:
+    from dalsegno._engine.calling import outcome
+
+    if run.value is not MISSING or run.history[-1][0] != 6:
+        outcome(run, False)

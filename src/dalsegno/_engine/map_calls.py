@@ -1,0 +1,50 @@
+"""`map`: one submitted call for each item of the iterables among the arguments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dalsegno._engine import blocking
+from dalsegno._engine.annotations import allow_failure, flatten
+from dalsegno._engine.calls import CallPlan
+from dalsegno._engine.futures import FutureList, RunFuture
+from dalsegno._engine.mapping import expand
+from dalsegno._engine.states import State
+
+
+def submit_all(
+    plan: CallPlan,
+    given: Mapping[str, Any],
+    submit: Callable[[dict[str, Any]], RunFuture[Any]],
+    max_in_flight: int | None,
+) -> FutureList[Any]:
+    """Submit a call for each child, at most `max_in_flight` of them under way at a time."""
+    opened = {name: _opened(value) for name, value in given.items()}
+    futures: FutureList[Any] = FutureList()
+    room = None if max_in_flight is None else threading.Semaphore(max_in_flight)
+    for parameters in expand(plan, opened):
+        if room is not None:
+            with blocking.released():
+                room.acquire()
+        future = submit(parameters)
+        if room is not None:
+            future.add_done_callback(lambda _, room=room: room.release())
+        futures.append(future)
+    return futures
+
+
+def _opened(value: Any) -> Any:
+    """Wait for an argument that is a future or a State of a list, and put the list in its place."""
+    if isinstance(value, RunFuture):
+        return value.result()
+    if isinstance(value, State):
+        from dalsegno._engine.states import state_result
+
+        return state_result(value)
+    if isinstance(value, (allow_failure, flatten)) and isinstance(value.value, (RunFuture, State)):
+        return type(value)(_opened(value.value))
+    return value
+
+

@@ -1,0 +1,186 @@
+"""Picking up: which calls of an earlier run of a body answer calls of this one.
+
+Matching is by (scope, task key, fingerprint of the inputs): the n-th call with a fingerprint takes the n-th recorded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from dalsegno._backend.protocol import Backend
+from dalsegno.model.records import unpack_upstream
+from dalsegno.model.states import STATE_CODES, StateType
+from dalsegno.model.views import ReplayEntry
+
+_COMPLETED = STATE_CODES[StateType.COMPLETED]
+_PENDING = STATE_CODES[StateType.PENDING]
+_PAGE = 5000
+_AHEAD = 500  # results that are read at once, in the order in which the calls were recorded
+
+
+class RerunPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants to run again although it completed; what depends on it runs again with it."""
+
+    from_: frozenset[str] = frozenset()
+    """Names of tasks, names of task runs, or ids (text) of task runs."""
+    changed: bool = False
+    """Whatever has another source than when it ran."""
+
+    def applies(self, entry: ReplayEntry, names: Collection[str], source_hash: str | None) -> bool:
+        if self.changed and entry.source_hash != source_hash:
+            return True
+        return bool(self.from_) and not self.from_.isdisjoint(names)
+
+
+class Recorded:
+    """An entry that answers or continues a call."""
+
+    __slots__ = ("entry", "answers")
+
+    def __init__(self, entry: ReplayEntry, answers: bool) -> None:
+        self.entry = entry
+        self.answers = answers
+        """Whether it completed and its result is to be used; else the call runs, and its row goes on."""
+
+
+class ReplayIndex:
+    """What was recorded under one root run, or one flow run below it, before this run of the body began."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        root_run_id: bytes,
+        *,
+        within: bytes | None = None,
+        policy: RerunPolicy | None = None,
+        same_attempt: bool = False,
+        body_unchanged: bool = True,
+        foreign: bool = False,
+    ) -> None:
+        self._backend = backend
+        self._policy = policy
+        self._lock = threading.Lock()
+        self._groups: dict[tuple[bytes, str], dict[bytes | None, deque[ReplayEntry]]] = {}
+        self._order: list[bytes] = []
+        self._place: dict[bytes, int] = {}
+        self._results: dict[bytes, bytes] = {}
+        self._again: set[bytes] = set()
+        self._entries: dict[bytes, ReplayEntry] = {}
+        self.same_attempt = same_attempt
+        self.body_unchanged = body_unchanged
+        """Whether large values that are passed on by hand may count as their upstream's execution."""
+        self.foreign = foreign
+        """The entries are another run's: what they answer is recorded anew."""
+        self.root_run_id = root_run_id
+        for entry in _subtree(_read(backend, root_run_id), within):
+            self._add(entry)
+
+    def _add(self, entry: ReplayEntry) -> None:
+        if entry.superseded:
+            return
+        group = self._groups.setdefault((entry.scope_id, entry.task_key), {})
+        group.setdefault(entry.fingerprint, deque()).append(entry)
+        self._entries[entry.id] = entry
+        if entry.state_type == _COMPLETED and entry.has_result:
+            self._place[entry.id] = len(self._order)
+            self._order.append(entry.id)
+
+    def take(
+        self, scope_id: bytes, task_key: str, task_name: str, fingerprint: bytes | None, source_hash: str | None
+    ) -> Recorded | None:
+        """Return what was recorded of a call, and count it as used."""
+        with self._lock:
+            group = self._groups.get((scope_id, task_key))
+            if group is None:
+                return None
+            entry = self._next(group, fingerprint)
+            if entry is None:
+                return None
+            del self._entries[entry.id]
+            answers = entry.state_type == _COMPLETED and not self._must_run_again(entry, task_name, source_hash)
+            return Recorded(entry, answers)
+
+    def _next(self, group: dict[bytes | None, deque[ReplayEntry]], fingerprint: bytes | None) -> ReplayEntry | None:
+        if fingerprint is not None and group.get(fingerprint):
+            return group[fingerprint].popleft()
+        # A call that never ran for want of an upstream has no inputs to speak of: any such row may go on.
+        waiting = group.get(None)
+        if waiting and waiting[0].run_count == 0 and waiting[0].state_type == _PENDING:
+            return waiting.popleft()
+        return None
+
+    def _must_run_again(self, entry: ReplayEntry, task_name: str, source_hash: str | None) -> bool:
+        if self._policy is None:
+            return False
+        upstream = {id_ for _, id_ in unpack_upstream(entry.upstream)}
+        names = {task_name, entry.name or task_name, _text(entry.id)}
+        if self._policy.applies(entry, names, source_hash) or not self._again.isdisjoint(upstream):
+            self._again.add(entry.id)
+            return True
+        return False
+
+    def will_run_again(self, entry: ReplayEntry) -> None:
+        """Note that a call runs although it completed (its result is gone): what depends on it runs again too."""
+        with self._lock:
+            self._again.add(entry.id)
+
+    def result(self, entry: ReplayEntry) -> bytes | None:
+        """Return the packed result of a completed call; None if it was not kept."""
+        if not entry.has_result:
+            return None
+        with self._lock:
+            found = self._results.pop(entry.id, None)
+            if found is not None:
+                return found
+            at = self._place[entry.id]
+            wanted = [id_ for id_ in self._order[at : at + _AHEAD] if id_ not in self._results]
+        results = self._backend.read_results(wanted)
+        with self._lock:
+            self._results.update(results)
+            return self._results.pop(entry.id, None)
+
+    def unused(self, scope_id: bytes) -> list[bytes]:
+        """Return the task runs of a scope that no call came to, and that did not complete."""
+        with self._lock:
+            return [
+                entry.id
+                for entry in self._entries.values()
+                if entry.scope_id == scope_id and entry.state_type != _COMPLETED
+            ]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _read(backend: Backend, root_run_id: bytes) -> Iterator[ReplayEntry]:
+    after: bytes | None = None
+    while True:
+        page = backend.replay_entries(root_run_id, after, _PAGE)
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].id
+
+
+def _subtree(entries: Iterator[ReplayEntry], within: bytes | None) -> Iterator[ReplayEntry]:
+    """Leave out what is not below a flow run. Ids are in time order, so that parents come before children."""
+    if within is None:
+        yield from entries
+        return
+    scopes = {within}
+    for entry in entries:
+        if entry.scope_id in scopes:
+            scopes.add(entry.id)
+            if entry.child_flow_run_id is not None:
+                scopes.add(entry.child_flow_run_id)
+            yield entry
+
+
+def _text(id_: bytes) -> str:
+    from dalsegno.model.ids import id_text
+
+    return id_text(id_)

@@ -1,0 +1,84 @@
+"""Answers a call with what an earlier run of the body recorded, or lets its row go on."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from dalsegno._engine import logs
+from dalsegno._engine.runs import COMPLETED, TaskRun, now
+from dalsegno._engine.states import MISSING
+from dalsegno.exceptions import DalsegnoException
+from dalsegno.model.views import ReplayEntry
+
+if TYPE_CHECKING:
+    from dalsegno._engine.replay import ReplayIndex
+    from dalsegno._engine.task_life import TaskExecution
+
+
+def adopt(x: TaskExecution) -> bool:
+    """Look for the call among what was recorded. True: it is answered, and the body is not to run."""
+    assert x.flow_scope is not None and x.flow_scope.replay is not None
+    replay = x.flow_scope.replay
+    definition = x.task.definition
+    recorded = replay.take(x.scope_id, definition.key, definition.name, x.run.fingerprint, definition.source_hash)
+    if recorded is None:
+        return False
+    entry = recorded.entry
+    if recorded.answers:
+        if _answer(x, replay, entry):
+            return True
+        replay.will_run_again(entry)
+    if not replay.foreign:
+        continue_row(x.run, entry, replay.same_attempt)
+    return False
+
+
+def continue_row(run: TaskRun, entry: ReplayEntry, same_attempt: bool) -> None:
+    """Let the row of an earlier run of this call go on, rather than begin another."""
+    run.id_bytes = entry.id
+    run.run_count = entry.run_count
+    run.custom_name = entry.name
+    run.first_position = entry.state_count if same_attempt else 0
+    run.child_flow_run_id = entry.child_flow_run_id
+
+
+def _answer(x: TaskExecution, replay: ReplayIndex, entry: ReplayEntry) -> bool:
+    name = entry.name or x.task.definition.name
+    value = MISSING
+    packed = replay.result(entry)
+    if packed is not None:
+        try:
+            value = x.session.keeper.load(packed, entry.id, entry.run_count, replay.root_run_id)
+        except DalsegnoException as error:
+            logs.write(x.caller, logging.WARNING, "Task %r runs again: its result cannot be used: %s", name, error)
+            return False
+    elif entry.state_name != "Skipped":
+        logs.write(x.caller, logging.WARNING, "Task %r runs again: its result was not kept.", name)
+        return False
+    if entry.source_hash != x.task.definition.source_hash:
+        logs.write(
+            x.caller,
+            logging.WARNING,
+            "Task %r was changed since it completed; its earlier result is used. To run it again: "
+            "dalsegno flow-run retry %s --from %s  (or --changed)",
+            name,
+            x.session.root_run_text,
+            x.task.definition.name,
+        )
+    run = x.run
+    run.value = value
+    if replay.foreign:
+        x.session.keeper.keep_task_result(x, value)
+        run.run_count = entry.run_count
+        run.end_time_us = now()
+        run.history.append((COMPLETED, run.end_time_us, entry.state_name, "Taken from the run this one started from."))
+        run.touch()
+    else:
+        continue_row(run, entry, replay.same_attempt)
+        run.result = packed
+        run.refused = True
+        run.history.append((COMPLETED, now(), entry.state_name))
+    x.session.links.note(value, run.id_bytes, run.execution_id, len(packed or b""))
+    x.replayed = True
+    return True

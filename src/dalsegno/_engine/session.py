@@ -1,0 +1,152 @@
+"""The execution of one root run in this process: its journal, its attempt, and whether it is to stop."""
+
+from __future__ import annotations
+
+import logging
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from dalsegno._backend.protocol import Backend
+from dalsegno._engine import logs
+from dalsegno._engine.futures import RunFuture
+from dalsegno._engine.keeping import Keeper
+from dalsegno._engine.links import ValueLinks
+from dalsegno._engine.runs import TaskRun
+from dalsegno._engine.states import State
+from dalsegno._journal.journal import Journal
+from dalsegno._processes import current_process
+from dalsegno.exceptions import RunCancelled, RunFenced
+from dalsegno.model.ids import id_text
+from dalsegno.model.records import ArtifactRecord, LogRecord, ResultBlob
+from dalsegno.settings import Settings, get_current_settings
+
+
+class NoJournal:
+    """Takes the place of the journal in a process that was forked by user code: nothing is recorded there."""
+
+    def __init__(self, journal: Any) -> None:
+        self.backend = journal.backend
+        self.process = journal.process
+
+    def touch(self, record: Any) -> None: ...
+    def touch_flow_run(self, record: Any) -> None: ...
+    def add_log(self, record: LogRecord) -> None: ...
+    def add_artifact(self, record: ArtifactRecord) -> None: ...
+    def add_blob(self, blob: ResultBlob) -> None: ...
+    def supersede(self, root_run_id: bytes, task_run_ids: list[bytes]) -> None: ...
+    def enter(self, writer: Any) -> None: ...
+    def leave(self, writer: Any) -> None: ...
+    def barrier(self, durable: bool = True) -> None: ...
+
+
+class Session:
+    """What all runs under one root share. The root is a flow run, or a task run outside of flows."""
+
+    def __init__(self, journal: Journal, root_run_id: bytes, *, attempt: int = 1) -> None:
+        self.journal: Journal | Any = journal
+        self.backend: Backend = journal.backend
+        self.root_run_id = root_run_id
+        self.attempt = attempt
+        self.settings: Settings = get_current_settings()
+        self.persist_default = self.settings.results.persist_by_default
+        self.fingerprint_cap = self.settings.replay.fingerprint_cap
+        self.keeper = Keeper(self)
+        self.links = ValueLinks()
+        self.detached = False
+        self.stop: type[BaseException] | None = None
+        """Why no task may start any more: RunCancelled, RunFenced."""
+        self.interrupts: list[Callable[[type[BaseException]], None]] = []
+        """What can break off the bodies that are running now."""
+        self.runners: dict[int, Any] = {}
+        """Runners of tasks that have one of their own, entered for this root run."""
+        self._noted: set[int] = set()
+        _sessions.add(self)
+
+    # --- as the journal's writer
+
+    def on_cancel_requested(self) -> None:
+        self._stop(RunCancelled)
+
+    def on_fenced(self) -> None:
+        self._stop(RunFenced)
+
+    def _stop(self, reason: type[BaseException]) -> None:
+        if self.stop is None:
+            self.stop = reason
+            for interrupt in list(self.interrupts):
+                interrupt(reason)
+
+    def check(self) -> None:
+        """Raise if no task may start any more."""
+        if self.stop is RunCancelled:
+            raise RunCancelled("The run was cancelled.")
+        if self.stop is not None:
+            raise RunFenced(
+                "Another attempt of this run was started elsewhere: this process stops, and nothing that it still "
+                "does is recorded."
+            )
+
+    # --- as the engine's memory
+
+    @property
+    def root_run_text(self) -> str:
+        return id_text(self.root_run_id)
+
+    def identity(self, value: Any) -> bytes | None:
+        """Return the execution that a future, a State, or a result that is passed on by hand, is of."""
+        if isinstance(value, (RunFuture, State)):
+            return value.execution_id
+        origin = self.links.find(value)
+        return None if origin is None else origin[1]
+
+    def note_unmatchable(self, run: TaskRun, reason: str) -> None:
+        """Say, once per task, that a call cannot be answered when the run is retried."""
+        if run.definition.id not in self._noted:
+            self._noted.add(run.definition.id)
+            logs.write(run, logging.INFO, "Task %r will run again when its run is retried: %s.", run.definition.name, reason)
+
+    def _detach(self) -> None:
+        self.journal = NoJournal(self.journal)
+        self.detached = True
+
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_journals: dict[int, Journal] = {}
+_lock = threading.Lock()
+
+
+def journal_for(backend: Backend) -> Journal:
+    """Return this process's journal to a backend."""
+    journal = _journals.get(id(backend))
+    if journal is None or journal.backend is not backend:
+        with _lock:
+            journal = _journals.get(id(backend))
+            if journal is None or journal.backend is not backend:
+                journal = Journal(backend, current_process(), get_current_settings().journal)
+                _journals[id(backend)] = journal
+    return journal
+
+
+def close_journals() -> None:
+    """Deliver what is left and end the journals: at exit, and between tests."""
+    for key in list(_journals):
+        _journals.pop(key).close()
+
+
+atexit.register(close_journals)
+
+
+def _after_fork() -> None:
+    """A process that user code forked must not write with what belongs to its parent."""
+    global _lock
+    _lock = threading.Lock()
+    _journals.clear()
+    for session in list(_sessions):
+        session._detach()  # pyright: ignore[reportPrivateUsage]
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,114 @@
+"""Submitted calls: each becomes a future, is parked until its inputs are there, and then given to a runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dalsegno._engine.drivers import Countdown
+from dalsegno._engine.futures import Future, RunFuture
+from dalsegno._engine.runs import CRASHED, now
+from dalsegno._engine.states import crash_message
+from dalsegno._engine.steps import Life
+from dalsegno._engine.waiting import pending, upstreams
+
+if TYPE_CHECKING:
+    from dalsegno._engine.session import Session
+    from dalsegno._engine.task_life import TaskExecution
+
+AtEnd = Callable[[BaseException | None], None]
+
+
+class Launcher(Protocol):
+    """What a runner does for the engine: live a life somewhere, and say when it ended."""
+
+    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+class Runner(Protocol):
+    """A task runner, as a user configures it."""
+
+    def open(self) -> Launcher: ...
+
+
+class Submissions:
+    """What was submitted in one body and those below it that share its runner."""
+
+    def __init__(self, session: Session, runner: Any) -> None:
+        self.session = session
+        self.runner = runner
+        self.open_futures: set[RunFuture[Any]] = set()
+        self._launcher: Launcher | None = None
+        self._flows: Launcher | None = None
+        self._own: dict[int, Launcher] = {}
+
+    def submit(self, x: TaskExecution, life: Life) -> Future[Any]:
+        """Submit a call of a task."""
+        future: Future[Any] = Future(x.run)
+        self.start(future, life, self._launcher_of(x.task), upstreams(x), is_async=x.task.is_async)
+        if x.flow_scope is None or x.flow_scope.replay is None:
+            x.run.touch()
+        return future
+
+    def start(
+        self, future: RunFuture[Any], life: Life, launcher: Launcher, found: list[Any], *, is_async: bool
+    ) -> None:
+        """Launch a life once the inputs that were found are there; its end is the future's."""
+        self.open_futures.add(future)
+        future.add_done_callback(self.open_futures.discard)
+        context = copy_context()
+
+        def at_end(error: BaseException | None) -> None:
+            if error is not None:
+                _record_crash(future, error)
+            future.set_done()
+
+        def launch() -> None:
+            launcher.launch(life, context, at_end, is_async=is_async)
+
+        waiting = pending(found)
+        if waiting:
+            Countdown(len(waiting), launch).watch(waiting)
+        else:
+            launch()
+
+    def launcher(self) -> Launcher:
+        """Return the launcher of the flow's own runner."""
+        if self._launcher is None:
+            self._launcher = self.runner.open()
+        return self._launcher
+
+    def flow_launcher(self, make: Callable[..., Launcher]) -> Launcher:
+        """Return the launcher of nested flows: threads, whatever the runner of tasks is."""
+        if self._flows is None:
+            most = self.session.settings.tasks.runner.thread_pool_max_workers
+            self._flows = make(most, bound_coroutines=False)
+        return self._flows
+
+    def _launcher_of(self, task: Any) -> Launcher:
+        if task.task_runner is None:
+            return self.launcher()
+        key = id(task.task_runner)
+        if key not in self._own:
+            self._own[key] = task.task_runner.open()
+        return self._own[key]
+
+    def close(self) -> None:
+        """Let go of the runners; nothing is submitted any more."""
+        for launcher in (self._launcher, self._flows, *self._own.values()):
+            if launcher is not None:
+                launcher.close()
+        self._launcher = self._flows = None
+        self._own.clear()
+
+
+def _record_crash(future: RunFuture[Any], error: BaseException) -> None:
+    """A life ended by an error of its own: the run says so, rather than hang."""
+    run = future.run
+    if not run.ended:
+        run.end_time_us = now()
+        run.value = error
+        run.history.append((CRASHED, run.end_time_us, None, crash_message(error)))
+        run.touch()

@@ -1,0 +1,331 @@
+"""The life of a task run, written once: inputs → replay or cache → body → retries → result → hooks.
+
+`task_life` is a generator that yields the few things that need the outside (`steps`); a driver performs them
+(`drivers`), blocking or in a coroutine. A feature that a task does not use costs it one test of an attribute.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from typing import Any
+
+from dalsegno._engine import caching, hooks, inputs, logs
+from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
+from dalsegno._engine.futures import is_input
+from dalsegno._engine.replaying import adopt
+from dalsegno._engine.runs import (
+    CANCELLED,
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    TaskRun,
+    now,
+)
+from dalsegno._engine.session import Session
+from dalsegno._engine.spec import TaskSpec
+from dalsegno._engine.states import (
+    MISSING,
+    State,
+    crash_message,
+    raw_data,
+    return_value_to_state,
+)
+from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
+from dalsegno._engine.submission import Submissions
+from dalsegno._engine.waiting import returned_states, settle_inputs, stamp_inputs
+from dalsegno.exceptions import RunCancelled, Skip, TaskRunTimeoutError
+from dalsegno.model.ids import new_id
+from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES, StateType
+
+_SCALARS = inputs.SCALAR_TYPES
+
+
+class TaskExecution:
+    """One call of a task: what is called with what, where from, and the record of it."""
+
+    __slots__ = (
+        "task",
+        "parameters",
+        "wait_for",
+        "parent",
+        "flow_scope",
+        "session",
+        "run",
+        "scan",
+        "submissions",
+        "persist",
+        "replayed",
+        "cache",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        parameters: dict[str, Any],
+        wait_for: Any,
+        parent: Scope | None,
+        session: Session,
+        submissions: Submissions | None,
+    ) -> None:
+        self.task = task
+        self.parameters = parameters
+        self.wait_for = wait_for
+        self.parent = parent
+        self.session = session
+        self.submissions = submissions
+        self.replayed = False
+        self.cache: caching.CachePlan | None = None
+        self.transaction: Any = None
+        self.scan = inputs.scan_inputs(parameters, is_input)
+        flow_scope: FlowRunContext | None = None
+        flow_run_id = parent_id = None
+        if parent is not None:
+            flow_scope = parent.flow_scope
+            if flow_scope is not None:
+                flow_run_id = flow_scope.flow_run.id_bytes
+            if parent is not flow_scope:
+                parent_id = parent.scope_id
+        self.flow_scope = flow_scope
+        persist = task.persist_result
+        if persist is None:
+            persist = flow_scope.persist_result if flow_scope is not None else None
+        self.persist = session.persist_default if persist is None else persist
+        stamp = time.time_ns()
+        self.run = run = TaskRun(
+            session.root_run_id if parent is None else new_id(stamp),
+            session,
+            task.definition,
+            flow_run_id,
+            parent_id,
+        )
+        run.history.append((PENDING, stamp // 1000))
+        tags = current_tags()
+        if tags:
+            run.run_tags = tags
+
+    @property
+    def default_serializer(self) -> Any:
+        return None if self.flow_scope is None else self.flow_scope.flow.result_serializer
+
+    @property
+    def default_storage(self) -> Any:
+        return None if self.flow_scope is None else self.flow_scope.flow.result_storage
+
+    @property
+    def caller(self) -> Any:
+        """The run in whose body the call stands; outside of runs its own."""
+        return self.run if self.parent is None else self.parent.task_run or self.parent.flow_run
+
+    @property
+    def scope_id(self) -> bytes:
+        """Where calls of this kind are counted: the parent task run, or else the flow run."""
+        return self.parent.scope_id if self.parent is not None else b""
+
+
+def task_life(x: TaskExecution) -> Life:
+    """Live through one call of a task. What became of it is in `x.run`; only what is no Exception is raised."""
+    task, run = x.task, x.run
+    if x.session.stop is not None:
+        x.session.check()
+    if (x.scan is not None or x.wait_for or task.trigger is not None) and not (yield from settle_inputs(x)):
+        if run.ended:
+            yield from finish(x)
+        return
+    if x.scan is None and not x.wait_for and task.trigger is None:
+        stamp_inputs(x)
+    if x.flow_scope is not None and x.flow_scope.replay is not None and adopt(x):
+        return
+    if task.name_template is not None and run.custom_name is None:
+        run.custom_name = task.render_run_name(x.parameters)
+    if task.caches and (yield from caching.find(x)):
+        yield from finish(x)
+        return
+    yield from body(x)
+    yield from finish(x)
+
+
+def body(x: TaskExecution) -> Life:
+    """Run the body, as often as retries allow, and bring the run to its final state."""
+    task, run = x.task, x.run
+    scope = TaskRunContext(
+        x.session, task, run, x.parameters, task.is_async, x.flow_scope, task.log_prints, x.submissions, x.parent
+    )
+    run.parameters = x.parameters
+    args, kwargs = task.plan.arguments(x.parameters)
+    failures = 0
+    while True:
+        run.run_count += 1
+        stamp = now()
+        if run.start_time_us is None:
+            run.start_time_us = stamp
+        yield from advance(x, (RUNNING, stamp) if failures == 0 else (RUNNING, stamp, "Retrying"))
+        if task.on_running_hooks:
+            yield from hooks.call_all(task.on_running_hooks, task, run, scope)
+        try:
+            value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, task.log_prints, timed_out)
+        except Exception as error:
+            entry, data = failure(x, error)
+        except BaseException as error:
+            yield from interrupted(x, error)
+            raise
+        else:
+            if type(value) in _SCALARS:
+                state = None
+            else:
+                state = yield from state_of(value)
+            if state is None:
+                x.session.keeper.keep_task_result(x, value)
+                entry, data = (COMPLETED, now()), value
+            else:
+                entry, data = entry_of(state), raw_data(state)
+                if entry[0] == COMPLETED and data is not MISSING:
+                    x.session.keeper.keep_task_result(x, data)
+        code = entry[0]
+        if code == FAILED and task.retry is not None:
+            delay = yield from retry_delay(x, scope, failures, entry, data)
+            if delay is not None:
+                failures += 1
+                if delay > 0:
+                    details = {"scheduled_time": now() + round(delay * 1e6)}
+                    yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details))
+                    yield Sleep(delay)
+                    x.session.check()
+                continue
+        if code == FAILED and task.has_fallback:
+            entry, data = yield from fall_back(x, scope, entry, data)
+        yield from conclude(x, entry, data)
+        return
+
+
+def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
+    """Bring the run to its final state."""
+    run = x.run
+    run.end_time_us = entry[1]
+    yield from advance(x, entry, data)
+    if run.history[-1][0] == COMPLETED and run.value is not MISSING:
+        x.session.links.note(run.value, run.id_bytes, run.execution_id, len(run.result) if run.result else 0)
+        if not x.task.cache_result_in_memory and run.result is not None:
+            x.session.keeper.forget(run)
+    if x.cache is not None:
+        yield from caching.store(x)
+    if x.task.durable:
+        yield Block(x.session.journal.barrier)
+
+
+def advance(x: TaskExecution, entry: tuple[Any, ...], data: Any = MISSING) -> Life:
+    """Go to the next state; state handlers may put another in its place."""
+    run = x.run
+    if not x.task.state_handlers:
+        run.value = data
+        run.history.append(entry)
+        run.touch()
+        return
+    yield from hooks.change_state(x.task, run, entry, data)
+
+
+def failure(x: TaskExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
+    """Return the entry that an exception of the body makes, and its data."""
+    if isinstance(error, Skip):
+        return (COMPLETED, now(), "Skipped", str(error) or "The task skipped itself."), MISSING
+    if isinstance(error, TaskRunTimeoutError):
+        _log_failure(x.run, error)
+        return (FAILED, now(), "TimedOut", str(error)), error
+    if isinstance(error, TimeoutError):
+        _log_failure(x.run, error)
+        return (FAILED, now(), "TimedOut", f"Task run failed due to timeout: {error!r}"), error
+    _log_failure(x.run, error)
+    message = f"Task run encountered an exception {type(error).__name__}: {error}"
+    return (FAILED, now(), None, message), error
+
+
+def interrupted(x: TaskExecution, error: BaseException) -> Life:
+    """Record that the body was broken off by what is no Exception."""
+    if isinstance(error, GeneratorExit):
+        return
+    cancelled = isinstance(error, RunCancelled) or x.session.stop is RunCancelled
+    entry = (CANCELLED, now(), None, "The run was cancelled.") if cancelled else (CRASHED, now(), None, crash_message(error))
+    x.run.end_time_us = entry[1]
+    yield from advance(x, entry, error)
+    yield from finish(x)
+
+
+def finish(x: TaskExecution) -> Life:
+    """Call the hooks of the final state, and hand the run to its transaction."""
+    task, run = x.task, x.run
+    fns = hooks.for_state(task, run.history[-1][0])
+    if fns:
+        scope = TaskRunContext(
+            x.session, task, run, x.parameters, task.is_async, x.flow_scope, task.log_prints, x.submissions, x.parent
+        )
+        yield from hooks.call_all(fns, task, run, scope)
+    if x.transaction is not None:
+        yield from x.transaction.settle(x)
+
+
+def state_of(value: Any) -> Generator[Step, Any, State[Any] | None]:
+    """Return the State that a body's return value stands for; None for a plain value."""
+    found = returned_states(value)
+    if found is None:
+        return None
+    if found.pending:
+        yield WaitFor(found.pending)
+    return return_value_to_state(found.resolve())
+
+
+def entry_of(state: State[Any]) -> tuple[Any, ...]:
+    """Return the history entry of a State."""
+    name = None if state.name == DEFAULT_NAMES[state.type] else state.name
+    return (STATE_CODES[state.type], now(), name, state.message)
+
+
+def retry_delay(
+    x: TaskExecution, scope: TaskRunContext, failures: int, entry: tuple[Any, ...], data: Any
+) -> Generator[Step, Any, float | None]:
+    """Return how long to wait before the next run of the body; None if there is to be none."""
+    retry = x.task.retry
+    assert retry is not None
+    if not retry.should_retry(failures, data if isinstance(data, BaseException) else None):
+        return None
+    if retry.condition is not None:
+        state: State[Any] = State(StateType.FAILED, name=entry[2], message=entry[3], data=data)
+        try:
+            wanted = yield Invoke(retry.condition, (x.task, x.run, state), scope)
+        except Exception as error:
+            logs.write(x.run, logging.ERROR, "The retry condition of %r failed: %r", x.run.name, error)
+            return None
+        if not wanted:
+            return None
+    delay = retry.delay(failures)
+    when = f"in {delay:g} second(s)" if delay else "now"
+    logs.write(x.run, logging.INFO, "Retry %d/%d starts %s.", failures + 1, retry.retries, when)
+    return delay
+
+
+def fall_back(
+    x: TaskExecution, scope: TaskRunContext, entry: tuple[Any, ...], data: Any
+) -> Generator[Step, Any, tuple[tuple[Any, ...], Any]]:
+    """Return the entry and the value that stand in for a final failure."""
+    value = x.task.fallback
+    if callable(value):
+        try:
+            value = yield Invoke(value, (data, x.parameters), scope)
+        except Exception as error:
+            return failure(x, error)
+    x.session.keeper.keep_task_result(x, value)
+    return (COMPLETED, now(), "Fallback", f"Fell back: {entry[3]}"), value
+
+
+def _log_failure(run: TaskRun, error: BaseException) -> None:
+    logs.write(run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error, exc_info=error)
+
+
+def timed_out(seconds: float) -> Exception:
+    """Make the error of a task run whose time is up."""
+    return TaskRunTimeoutError(f"Task run exceeded timeout of {seconds} second(s)")
+

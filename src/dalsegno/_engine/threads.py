@@ -1,0 +1,60 @@
+"""Launches lives on threads: sync ones on a pool, coroutines on the engine's loop."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextvars import Context
+
+from dalsegno._engine.drivers import PooledDrive
+from dalsegno._engine.loops import EngineLoop, loop_here
+from dalsegno._engine.pool import ThreadPool
+from dalsegno._engine.steps import Life
+from dalsegno._engine.submission import AtEnd
+
+
+class ThreadLauncher:
+    """At most `max_workers` bodies at a time; of coroutines only if `bound_coroutines`."""
+
+    def __init__(self, max_workers: int, *, bound_coroutines: bool) -> None:
+        self._pool = ThreadPool(max_workers)
+        self._most = max_workers if bound_coroutines else None
+        self._lock = threading.Lock()
+        self._running = 0
+        self._queued: deque[tuple[EngineLoop, Life, Context, AtEnd]] = deque()
+
+    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> None:
+        """Live a life, now or when there is room."""
+        if not is_async:
+            PooledDrive(life, self._pool, context, at_end).start()
+            return
+        loop = loop_here()
+        if self._most is None:
+            loop.start(life, context, at_end)
+            return
+        with self._lock:
+            self._queued.append((loop, life, context, at_end))
+        self._start_queued()
+
+    def _start_queued(self) -> None:
+        assert self._most is not None
+        while True:
+            with self._lock:
+                if not self._queued or self._running >= self._most:
+                    return
+                self._running += 1
+                loop, life, context, at_end = self._queued.popleft()
+            loop.start(life, context, self._giving_back(at_end))
+
+    def _giving_back(self, at_end: AtEnd) -> AtEnd:
+        def ended(error: BaseException | None) -> None:
+            with self._lock:
+                self._running -= 1
+            self._start_queued()
+            at_end(error)
+
+        return ended
+
+    def close(self) -> None:
+        """Let the threads end once nothing is queued."""
+        self._pool.close()

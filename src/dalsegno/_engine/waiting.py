@@ -1,0 +1,165 @@
+"""Inputs of a run: waiting for them, deciding by them whether it may start, and putting their results in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from dalsegno._engine import inputs
+from dalsegno._engine.annotations import quote
+from dalsegno._engine.context import Scope
+from dalsegno._engine.fingerprint import fingerprint
+from dalsegno._engine.futures import RunFuture, is_input
+from dalsegno._engine.runs import COMPLETED, PENDING, now
+from dalsegno._engine.states import MISSING, State, state_result
+from dalsegno._engine.steps import Step, WaitFor
+from dalsegno._engine.triggering import Verdict, evaluate
+from dalsegno.exceptions import DalsegnoException
+
+if TYPE_CHECKING:
+    from dalsegno._engine.task_life import TaskExecution
+
+WAIT_FOR = "wait_for"
+
+
+def upstreams(x: TaskExecution) -> list[inputs.Found]:
+    """Return the futures and States that a call depends on: those in its arguments, then those in `wait_for`."""
+    found = list(x.scan.found) if x.scan is not None else []
+    if x.wait_for:
+        found += inputs.find_inputs({WAIT_FOR: x.wait_for}, is_input)
+    return found
+
+
+def pending(found: Iterable[inputs.Found]) -> list[RunFuture[Any]]:
+    """Return the futures that are not done, each once."""
+    waiting = {id(f.item): f.item for f in found if isinstance(f.item, RunFuture) and not f.item.done}
+    return list(waiting.values())
+
+
+def refuse_deadlock(found: Iterable[inputs.Found], scope: Scope | None) -> None:
+    """Raise ValueError if a call would wait for a run in whose body it stands."""
+    above: set[int] = set()
+    while scope is not None:
+        above.add(id(scope.task_run or scope.flow_run))
+        scope = getattr(scope, "parent", None)
+    for f in found:
+        if isinstance(f.item, RunFuture) and id(f.item.run) in above:
+            raise ValueError(
+                f"{f.item.run.name!r} waits for a run that waits for it: that is a deadlock. "  # pyright: ignore
+                "Take its future out of the arguments or of wait_for."
+            )
+
+
+def settle_inputs(x: TaskExecution) -> Generator[Step, Any, bool]:
+    """Wait for the inputs and put their results in place. False: the run may not start, and its state says why."""
+    found = upstreams(x)
+    waiting = pending(found)
+    if waiting:
+        yield WaitFor(waiting)
+    run = x.run
+    links = [(f.parameter, f.item.run.id_bytes) for f in found if isinstance(f.item, RunFuture)]
+    links += [
+        (f.parameter, f.item.execution_id[:16])
+        for f in found
+        if isinstance(f.item, State) and f.item.execution_id is not None
+    ]
+    run.upstream = links or None
+    if not may_start(x, found):
+        return False
+    # The fingerprint is of the arguments as they were given: futures count as their executions.
+    stamp_inputs(x)
+    if x.scan is not None:
+        allow = x.task.trigger is not None
+        x.parameters = inputs.replace_parameters(x.parameters, x.scan, is_input, resolver(allow))
+    return True
+
+
+def may_start(x: TaskExecution, found: list[inputs.Found]) -> bool:
+    """Decide by the upstreams' states; bring the run to Skipped or NotReady if it may not run."""
+    judged = [(_name(f.item), _state(f.item)) for f in found if not f.allow_failure]
+    if x.task.trigger is None and all(s.is_completed() and s.name != "Skipped" for _, s in judged):
+        return True
+    decision = evaluate(x.task.trigger, judged)
+    if decision.kind is Verdict.RUN:
+        return True
+    run = x.run
+    if decision.kind is Verdict.SKIP:
+        entry = (COMPLETED, now(), "Skipped", decision.message)
+        run.end_time_us = entry[1]
+        run.value = MISSING
+    else:
+        entry = (PENDING, now(), "NotReady", decision.message)
+    run.history.append(entry)
+    run.touch()
+    return False
+
+
+def stamp_inputs(x: TaskExecution) -> None:
+    """Note which results are passed on by hand, and the fingerprint of the arguments."""
+    links = x.session.links
+    run = x.run
+    if links.entries:
+        for name, value in x.parameters.items():
+            origin = links.find(value)
+            if origin is not None:
+                if run.upstream is None:
+                    run.upstream = []
+                run.upstream.append((name, origin[0]))
+    scope = x.flow_scope
+    if scope is not None:
+        by_hand = scope.replay is None or scope.replay.body_unchanged
+        made = fingerprint(x.parameters, x.session.identity if by_hand else identity, x.session.fingerprint_cap)
+        run.fingerprint = made.digest
+        if made.digest is None and made.reason is not None:
+            x.session.note_unmatchable(run, made.reason)
+
+
+def identity(value: Any) -> bytes | None:
+    """Return the execution that a future or a State is of."""
+    return value.execution_id if isinstance(value, (RunFuture, State)) else None
+
+
+def resolver(allow_all: bool = False) -> Callable[[Any, bool], Any]:
+    """Return a function that gives the result of an input, or its exception where that is allowed."""
+
+    def resolve(item: Any, allow_failure: bool) -> Any:
+        state = _state(item)
+        if allow_failure or allow_all:
+            try:
+                return state_result(state, raise_on_failure=False)
+            except DalsegnoException as error:
+                return error
+        return state_result(state)
+
+    return resolve
+
+
+class Returned:
+    """What a body returned, where it holds futures or States."""
+
+    def __init__(self, value: Any, found: list[inputs.Found]) -> None:
+        self.value = value
+        self.pending = pending(found)
+
+    def resolve(self) -> Any:
+        """Return the value with the final State in place of each future."""
+        return inputs.replace_inputs(self.value, is_input, lambda item, _: _state(item))
+
+
+def returned_states(value: Any) -> Returned | None:
+    """Look for futures and States in what a body returned; None if there are none."""
+    if isinstance(value, quote):
+        return None
+    found = inputs.find_inputs({"return": value}, is_input)
+    return Returned(value, found) if found else None
+
+
+def _state(item: Any) -> State[Any]:
+    return cast("State[Any]", item.state if isinstance(item, RunFuture) else item)
+
+
+def _name(item: Any) -> str:
+    if isinstance(item, RunFuture):
+        return cast("Any", item.run).name
+    task_run_id = item.state_details.task_run_id
+    return f"{item.name} state" if task_run_id is None else f"run {task_run_id}"
