@@ -53,7 +53,7 @@ class StoreBackend:
         logs_age: float | None = 30 * _DAY,
         temporary: bool = False,
     ) -> None:
-        self._database = Database(
+        self.database = Database(
             path,
             busy_timeout=busy_timeout,
             allow_network_file_system=allow_network_file_system,
@@ -61,7 +61,7 @@ class StoreBackend:
         )
         self._runs_age = runs_age
         self._logs_age = logs_age
-        self._writer = apply.Writer(self._database)
+        self._writer = apply.Writer(self.database)
 
     @classmethod
     def in_memory(cls) -> StoreBackend:
@@ -74,7 +74,7 @@ class StoreBackend:
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self._database.path}"
+        return f"sqlite:///{self.database.path}"
 
     # --- the upward stream
 
@@ -85,65 +85,65 @@ class StoreBackend:
         return apply.heartbeat(self._writer, process_id, roots, _now())
 
     def end_process(self, process_id: bytes) -> None:
-        self._database.write(lambda connection: processes.end(connection, process_id, _now()))
+        self.database.write(lambda connection: processes.end(connection, process_id, _now()))
 
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        opened = self._database.write(lambda connection: attempts.open_run(connection, request, _now()))
+        opened = self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
         self._writer.process_id = request.process.id
         return opened
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
-        return self._database.read(
+        return self.database.read(
             lambda connection: replay.replay_entries(connection, root_run_id, after, limit)
         )
 
     def read_results(self, task_run_ids: list[bytes]) -> dict[bytes, bytes]:
-        return self._database.read(lambda connection: replay.read_results(connection, task_run_ids))
+        return self.database.read(lambda connection: replay.read_results(connection, task_run_ids))
 
     def read_blob(self, id: bytes) -> bytes | None:
-        return self._database.read(lambda connection: replay.read_blob(connection, id))
+        return self.database.read(lambda connection: replay.read_blob(connection, id))
 
     # --- caching across runs
 
     def find_cached(self, key: str) -> CacheEntry | None:
-        return self._database.read(lambda connection: cache.find_cached(connection, key, _now()))
+        return self.database.read(lambda connection: cache.find_cached(connection, key, _now()))
 
     def put_cached(self, entry: CacheEntry, data: bytes | None = None) -> None:
-        self._database.write(lambda connection: cache.put_cached(connection, entry, data))
+        self.database.write(lambda connection: cache.put_cached(connection, entry, data))
 
     # --- wishes
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
-        return self._database.write(
+        return self.database.write(
             lambda connection: attempts.request_cancel(connection, flow_run_id, _now())
         )
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
-        self._database.write(
+        self.database.write(
             lambda connection: attempts.set_task_result(connection, task_run_id, result, message, _now())
         )
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
-        return retention.delete_flow_run(self._database, flow_run_id, _now())
+        return retention.delete_flow_run(self.database, flow_run_id, _now())
 
     # --- reading
 
     def read_flow_run(self, id: bytes) -> FlowRunView | None:
-        return self._database.read(lambda connection: queries.read_flow_run(connection, id))
+        return self.database.read(lambda connection: queries.read_flow_run(connection, id))
 
     def read_task_run(self, id: bytes) -> TaskRunView | None:
-        return self._database.read(lambda connection: queries.read_task_run(connection, id))
+        return self.database.read(lambda connection: queries.read_task_run(connection, id))
 
     def list_flow_runs(self, filter: RunFilter, page: Page) -> list[FlowRunView]:
-        return self._database.read(lambda connection: queries.list_flow_runs(connection, filter, page))
+        return self.database.read(lambda connection: queries.list_flow_runs(connection, filter, page))
 
     def list_task_runs(self, filter: RunFilter, page: Page) -> list[TaskRunView]:
-        return self._database.read(lambda connection: queries.list_task_runs(connection, filter, page))
+        return self.database.read(lambda connection: queries.list_task_runs(connection, filter, page))
 
     def count_task_runs(self, filter: RunFilter) -> dict[str, int]:
-        return self._database.read(lambda connection: queries.count_task_runs(connection, filter))
+        return self.database.read(lambda connection: queries.count_task_runs(connection, filter))
 
     def list_logs(
         self,
@@ -155,7 +155,7 @@ class StoreBackend:
         newest_first: bool = False,
         min_level: int = 0,
     ) -> list[LogView]:
-        return self._database.read(
+        return self.database.read(
             lambda connection: logs.list_logs(
                 connection,
                 flow_run_id=flow_run_id,
@@ -170,7 +170,7 @@ class StoreBackend:
     def list_flows(self, page: Page) -> list[FlowView]:
         """Return a page of flows by name; `page.after` is the last name, as UTF-8."""
         after = None if page.after is None else page.after.decode()
-        return self._database.read(lambda connection: queries.list_flows(connection, after, page.limit))
+        return self.database.read(lambda connection: queries.list_flows(connection, after, page.limit))
 
     def list_artifacts(
         self,
@@ -181,7 +181,7 @@ class StoreBackend:
         latest_only: bool = False,
         page: Page,
     ) -> list[ArtifactView]:
-        return self._database.read(
+        return self.database.read(
             lambda connection: artifacts.list_artifacts(
                 connection,
                 key=key,
@@ -193,44 +193,42 @@ class StoreBackend:
         )
 
     def read_artifact(self, id: bytes) -> ArtifactView | None:
-        return self._database.read(lambda connection: artifacts.read_artifact(connection, id))
+        return self.database.read(lambda connection: artifacts.read_artifact(connection, id))
 
     def update_artifact(self, id: bytes, data: str, description: str | None, now: int) -> bool:
-        return self._database.write(
+        return self.database.write(
             lambda connection: artifacts.update_artifact(connection, id, data, description, now)
         )
 
     def change_token(self) -> Any:
-        return self._database.change_token()
+        return self.database.change_token()
 
     # --- variables
 
     def get_variable(self, name: str) -> VariableView | None:
-        return self._database.read(lambda connection: variables.get_variable(connection, name))
+        return self.database.read(lambda connection: variables.get_variable(connection, name))
 
     def set_variable(self, variable: VariableView, overwrite: bool) -> bool:
-        return self._database.write(
+        return self.database.write(
             lambda connection: variables.set_variable(connection, variable, overwrite=overwrite)
         )
 
     def unset_variable(self, name: str) -> bool:
-        return self._database.write(lambda connection: variables.unset_variable(connection, name))
+        return self.database.write(lambda connection: variables.unset_variable(connection, name))
 
     def list_variables(self, page_after: str | None, limit: int) -> list[VariableView]:
-        return self._database.read(
-            lambda connection: variables.list_variables(connection, page_after, limit)
-        )
+        return self.database.read(lambda connection: variables.list_variables(connection, page_after, limit))
 
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self._database, _now())
+        return crashes.find_crashed(self.database, _now())
 
     def clean_up(self) -> int:
-        return retention.clean_up(self._database, _now(), self._runs_age, self._logs_age)
+        return retention.clean_up(self.database, _now(), self._runs_age, self._logs_age)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
 
 def _now() -> int:

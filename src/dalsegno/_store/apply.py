@@ -14,7 +14,7 @@ import msgspec
 
 from dalsegno._store import processes
 from dalsegno._store.connections import Database
-from dalsegno._store.statements import RowStatement, in_chunks
+from dalsegno._store.statements import RowStatement, in_chunks, marks
 from dalsegno.model.records import (
     ArtifactRecord,
     Batch,
@@ -32,22 +32,22 @@ _PENDING = STATE_CODES[StateType.PENDING]
 _CANCELLING = STATE_CODES[StateType.CANCELLING]
 
 _INSERT_FLOW = RowStatement(
-    "INSERT OR IGNORE INTO flow (id, name, version, source_hash, description)", columns=5
+    "INSERT OR IGNORE INTO flow (id, name, version, source_hash, description)", row=marks(5)
 )
 _INSERT_TASK = RowStatement(
-    "INSERT OR IGNORE INTO task (id, key, name, version, source_hash, tags)", columns=6
+    "INSERT OR IGNORE INTO task (id, key, name, version, source_hash, tags)", row=marks(6)
 )
 # A place for a flow run whose own snapshot comes in a later transaction: anything is newer than it.
 _RESERVE_FLOW_RUN = RowStatement(
     "INSERT OR IGNORE INTO flow_run"
     " (id, root_run_id, flow_id, name, attempt, version, run_count, state_type, process_id, states)",
-    columns=10,
+    row=marks(10),
 )
 _UPSERT_FLOW_RUN = RowStatement(
     "INSERT INTO flow_run (id, root_run_id, parent_flow_run_id, parent_task_run_id, flow_id, name, attempt, version,"
     " run_count, state_type, state_name, start_time, end_time, process_id, forked_from, tags, entry, extra,"
     " parameters_text, parameters, result, states)",
-    columns=22,
+    row=marks(22),
     tail=(
         "ON CONFLICT (id) DO UPDATE SET root_run_id = excluded.root_run_id,"
         " parent_flow_run_id = excluded.parent_flow_run_id, parent_task_run_id = excluded.parent_task_run_id,"
@@ -65,7 +65,10 @@ _UPSERT_TASK_RUN = RowStatement(
     "INSERT INTO task_run (id, flow_run, root, parent_task_run_id, task, attempt, version, run_count, name,"
     " fingerprint, state_type, state_name, start_time, duration, result, upstream, child_flow_run_id, process_id,"
     " extra, states)",
-    columns=20,
+    row=(
+        "?,nullif(?,0),nullif(?,0),nullif(?,0),?,?,?,?,nullif(?,''),nullif(?,0),?,nullif(?,''),nullif(?,0),"
+        "nullif(?,-1),nullif(?,0),nullif(?,0),nullif(?,0),nullif(?,0),nullif(?,0),?"
+    ),
     tail=(
         "ON CONFLICT (id) DO UPDATE SET task = excluded.task, attempt = excluded.attempt, version = excluded.version,"
         " run_count = excluded.run_count, name = excluded.name, fingerprint = excluded.fingerprint,"
@@ -79,21 +82,21 @@ _UPSERT_TASK_RUN = RowStatement(
 _INSERT_LOG = RowStatement(
     "INSERT OR IGNORE INTO log"
     " (root_run_id, timestamp, nonce, flow_run_id, task_run_id, level, logger, message)",
-    columns=8,
+    row="?,?,?,nullif(?,0),nullif(?,0),?,?,?",
 )
 _UPSERT_ARTIFACT = RowStatement(
     "INSERT INTO artifact"
     " (id, type, key, description, root_run_id, flow_run_id, task_run_id, created, updated, data)",
-    columns=10,
+    row=marks(10),
     tail=(
         "ON CONFLICT (id) DO UPDATE SET description = excluded.description, updated = excluded.updated,"
         " data = excluded.data WHERE excluded.updated > updated"
     ),
 )
-_INSERT_BLOB = RowStatement("INSERT OR IGNORE INTO result_blob (id, root_run_id, data)", columns=3)
+_INSERT_BLOB = RowStatement("INSERT OR IGNORE INTO result_blob (id, root_run_id, data)", row=marks(3))
 
 _WANTED = (
-    "SELECT id FROM flow_run WHERE id IN ({marks}) AND cancel_requested IS NOT NULL"
+    "SELECT id FROM flow_run WHERE id IN ({texts}) AND cancel_requested IS NOT NULL"
     f" AND state_type < {_CANCELLING}"
 )
 
@@ -134,8 +137,8 @@ def heartbeat(writer: Writer, process_id: bytes, roots: list[bytes], now: int) -
     def beat(connection: sqlite3.Connection) -> Receipt:
         processes.touch(connection, process_id, now)
         receipt = Receipt()
-        for marks, ids in in_chunks(roots):
-            receipt.cancel += [row[0] for row in connection.execute(_WANTED.format(marks=marks), ids)]
+        for texts, ids in in_chunks(roots):
+            receipt.cancel += [row[0] for row in connection.execute(_WANTED.format(texts=texts), ids)]
         return receipt
 
     receipt = writer.database.write(beat)
@@ -198,9 +201,9 @@ def _look_at_roots(writer: Writer, connection: sqlite3.Connection, batch: Batch)
     """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants cancelled."""
     receipt = Receipt()
     missing = writer.roots & batch.attempts.keys()
-    for marks, ids in in_chunks(list(batch.attempts)):
+    for texts, ids in in_chunks(list(batch.attempts)):
         for id, attempt, wanted, state_type in connection.execute(
-            f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({marks})", ids
+            f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({texts})", ids
         ):
             missing.discard(id)
             if attempt > batch.attempts[id]:
@@ -268,15 +271,15 @@ def _task_numbers(writer: Writer, connection: sqlite3.Connection, wanted: set[in
     if not missing:
         return writer.task_numbers
     numbers: dict[int, int] = {}
-    for marks, ids in in_chunks(list(missing)):
-        numbers.update(connection.execute(f"SELECT id, number FROM task WHERE id IN ({marks})", ids))
+    for texts, ids in in_chunks(list(missing)):
+        numbers.update(connection.execute(f"SELECT id, number FROM task WHERE id IN ({texts})", ids))
     return writer.task_numbers | numbers
 
 
 def _flow_run_numbers(connection: sqlite3.Connection, ids: set[bytes]) -> dict[bytes, int]:
     numbers: dict[bytes, int] = {}
-    for marks, chunk in in_chunks(list(ids)):
-        numbers.update(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({marks})", chunk))
+    for texts, chunk in in_chunks(list(ids)):
+        numbers.update(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({texts})", chunk))
     return numbers
 
 
@@ -287,7 +290,18 @@ def _reserve_flow_runs(
     _RESERVE_FLOW_RUN.run(
         connection,
         [
-            (id, _unless(root, id), 0, "", batch.attempts.get(root, 1), -1, 0, _PENDING, writer.process_id, b"")
+            (
+                id,
+                _unless(root, id),
+                0,
+                "",
+                batch.attempts.get(root, 1),
+                -1,
+                0,
+                _PENDING,
+                writer.process_id,
+                b"",
+            )
             for id, root in missing.items()
         ],
     )
@@ -306,29 +320,29 @@ def _write_task_runs(writer: Writer, connection: sqlite3.Connection, batch: Batc
     if missing:
         _reserve_flow_runs(writer, connection, batch, missing)
         numbers |= _flow_run_numbers(connection, set(missing))
-    process_id = writer.process_id
+    process_id = bytearray(writer.process_id or b"")
     rows = [
         (
-            run.id,
-            None if (owner := run.flow_run_id) is None else numbers[owner],
-            None if (root := run.root_run_id) == owner or root == run.id else numbers.get(root, root),
-            run.parent_task_run_id,
+            bytearray(run.id),
+            0 if (owner := run.flow_run_id) is None else numbers[owner],
+            0 if (root := run.root_run_id) == owner or root == run.id else numbers.get(root, root),
+            run.parent_task_run_id or 0,
             tasks[run.task_id],
             run.attempt,
             run.version,
             run.run_count,
-            run.name,
-            run.fingerprint,
+            run.name or "",
+            0 if (fingerprint := run.fingerprint) is None else bytearray(fingerprint),
             run.state_type,
-            run.state_name,
-            start := run.start_time,
-            None if start is None or (end := run.end_time) is None else end - start,
-            run.result,
-            run.upstream,
-            run.child_flow_run_id,
-            None if owner is not None or root != run.id else process_id,
-            run.extra,
-            run.states,
+            run.state_name or "",
+            (start := run.start_time) or 0,
+            -1 if start is None or (end := run.end_time) is None else max(end - start, 0),
+            0 if (result := run.result) is None else bytearray(result),
+            0 if (upstream := run.upstream) is None else bytearray(upstream),
+            run.child_flow_run_id or 0,
+            0 if owner is not None or root != run.id else process_id or 0,
+            run.extra or 0,
+            bytearray(run.states),
         )
         for run in runs
     ]
@@ -366,11 +380,11 @@ def _flow_run_row(run: FlowRunSnapshot) -> tuple[Any, ...]:
 def _log_row(line: LogRecord) -> tuple[Any, ...]:
     root = line.root_run_id
     return (
-        root,
+        bytearray(root),
         line.timestamp,
         line.nonce,
-        _unless(line.flow_run_id, root),
-        line.task_run_id,
+        0 if (flow_run := line.flow_run_id) is None or flow_run == root else bytearray(flow_run),
+        0 if (task_run := line.task_run_id) is None else bytearray(task_run),
         line.level,
         line.logger,
         line.message,
@@ -394,10 +408,10 @@ def _artifact_row(artifact: ArtifactRecord) -> tuple[Any, ...]:
 
 def _supersede(connection: sqlite3.Connection, ids: list[bytes], fenced: list[bytes]) -> None:
     """Note on task runs of earlier attempts that the attempt that ended did not come to them again."""
-    for marks, chunk in in_chunks(ids):
+    for texts, chunk in in_chunks(ids):
         connection.execute(
             "UPDATE task_run SET superseded = root.attempt FROM flow_run AS owner, flow_run AS root"
-            f" WHERE task_run.id IN ({marks}) AND owner.number = task_run.flow_run"
+            f" WHERE task_run.id IN ({texts}) AND owner.number = task_run.flow_run"
             " AND root.id = coalesce(owner.root_run_id, owner.id) AND task_run.attempt < root.attempt"
             f" AND root.id NOT IN ({','.join('?' * len(fenced))})",
             [*chunk, *fenced],

@@ -98,7 +98,8 @@ def request_cancel(connection: sqlite3.Connection, flow_run_id: bytes, now: int)
         return False
     if processes.lives(connection, root.process_id, now):
         connection.execute(
-            "UPDATE flow_run SET cancel_requested = coalesce(cancel_requested, ?) WHERE id = ?", (now, root.id)
+            "UPDATE flow_run SET cancel_requested = coalesce(cancel_requested, ?) WHERE id = ?",
+            (now, root.id),
         )
         return True
     message = "Cancelled while no process was executing it."

@@ -172,8 +172,11 @@ class Database:
 
     # --- forks
 
-    def _before_fork(self) -> bool:
-        """Close everything, for SQLite's notes about its locks must not be copied to a child; tell whether it could be."""
+    def pause(self) -> bool:
+        """Close all connections and let nobody open any, for a fork must not copy SQLite's notes about its locks.
+
+        False: a connection was in use for too long, and all goes on.
+        """
         if not self._lock.acquire(timeout=_FORK_WAITS):
             return False
         taken = 0
@@ -186,11 +189,13 @@ class Database:
         self._close_idle()
         return True
 
-    def _after_fork_in_parent(self) -> None:
+    def go_on(self) -> None:
+        """Allow connections again, in the process that forked."""
         self._reading.release(_MOST_READERS)
         self._lock.release()
 
-    def _after_fork_in_child(self) -> None:
+    def start_anew(self) -> None:
+        """Forget the parent's connections and locks, in the process that was forked."""
         _abandoned.extend([self._writer, self._watch, *self._readers])
         self._writer = self._watch = None
         self._readers = []
@@ -204,19 +209,19 @@ _paused: list[Database] = []
 
 
 def _before_fork() -> None:
-    _paused[:] = [database for database in list(_all) if database._before_fork()]
+    _paused[:] = [database for database in list(_all) if database.pause()]
 
 
 def _after_fork_in_parent() -> None:
     for database in _paused:
-        database._after_fork_in_parent()
+        database.go_on()
     _paused.clear()
 
 
 def _after_fork_in_child() -> None:
     _paused.clear()
     for database in list(_all):
-        database._after_fork_in_child()
+        database.start_anew()
 
 
 os.register_at_fork(

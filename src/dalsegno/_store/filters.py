@@ -30,21 +30,43 @@ class Conditions:
         """Add: the column is one of these."""
         self.add(f"{column} IN ({','.join('?' * len(values))})", *values)
 
-    def where(self) -> str:
-        """Return the WHERE clause."""
-        return f" WHERE {' AND '.join(self.texts)}" if self.texts else ""
+    def where(self, first: str = "TRUE") -> str:
+        """Return the WHERE clause, with another condition before these."""
+        return f" WHERE {' AND '.join([first, *self.texts])}"
+
+
+Alternative = tuple[str, list[Any]]
+"""One of several conditions that exclude each other, and its values; each has an index that is in the order of ids."""
+
+
+def flow_run_alternatives(connection: sqlite3.Connection, filter: RunFilter) -> list[Alternative]:
+    """Return what to look through for a filter of flow runs."""
+    if filter.flow_names:
+        return [("run.flow_id = ?", [id]) for id in _flow_ids(connection, filter.flow_names)]
+    if filter.state_types:
+        return [("run.state_type = ?", [code]) for code in filter.state_types]
+    return [("TRUE", [])]
+
+
+def task_run_alternatives(connection: sqlite3.Connection, filter: RunFilter) -> list[Alternative]:
+    """Return what to look through for a filter of task runs."""
+    if filter.flow_run_ids:
+        numbers = _flow_run_numbers(connection, filter.flow_run_ids)
+        return [("run.flow_run = ?", [number]) for number in numbers.values()]
+    if filter.root_run_ids:
+        return _of_roots(connection, filter.root_run_ids)
+    if filter.task_names:
+        return [("run.task = ?", [number]) for number in _task_numbers(connection, filter.task_names)]
+    if filter.state_types:
+        return [("run.state_type = ?", [code]) for code in filter.state_types]
+    return [("TRUE", [])]
 
 
 def flow_run_conditions(filter: RunFilter) -> Conditions:
-    """Return the conditions on ``flow_run AS run``; `flow_run_ids` are its parents."""
+    """Return the conditions on ``flow_run AS run`` beside the alternatives; `flow_run_ids` are its parents."""
     conditions = _common(filter)
     if filter.name is not None:
         conditions.add("run.name = ?", filter.name)
-    if filter.flow_names:
-        conditions.add(
-            f"run.flow_id IN (SELECT id FROM flow WHERE name IN ({','.join('?' * len(filter.flow_names))}))",
-            *filter.flow_names,
-        )
     if filter.flow_run_ids:
         conditions.add_any("run.parent_flow_run_id", filter.flow_run_ids)
     if filter.root_run_ids:
@@ -63,7 +85,7 @@ def flow_run_conditions(filter: RunFilter) -> Conditions:
 
 
 def task_run_conditions(filter: RunFilter) -> Conditions:
-    """Return the conditions on ``task_run AS run`` joined with ``task``; `flow_run_ids` are its flow runs."""
+    """Return the conditions on ``task_run AS run`` beside the alternatives; `flow_run_ids` are its flow runs."""
     conditions = _common(filter)
     if filter.name is not None:
         # The default name ends in digits of the id and is not stored.
@@ -72,29 +94,14 @@ def task_run_conditions(filter: RunFilter) -> Conditions:
         )
     if filter.flow_names:
         marks = ",".join("?" * len(filter.flow_names))
-        conditions.add(
-            f"owner.flow_id IN (SELECT id FROM flow WHERE name IN ({marks}))",
-            *filter.flow_names,
-        )
-    if filter.flow_run_ids:
-        marks = ",".join("?" * len(filter.flow_run_ids))
-        conditions.add(
-            f"run.flow_run IN (SELECT number FROM flow_run WHERE id IN ({marks}))", *filter.flow_run_ids
-        )
+        conditions.add(f"owner.flow_id IN (SELECT id FROM flow WHERE name IN ({marks}))", *filter.flow_names)
     if filter.root_run_ids:
-        marks = ",".join("?" * len(filter.root_run_ids))
-        conditions.add(
-            f"coalesce(owner.root_run_id, owner.id, run.root, run.id) IN ({marks})", *filter.root_run_ids
-        )
-        conditions.add(
-            f"(run.flow_run IN (SELECT number FROM flow_run WHERE id IN ({marks}))"
-            f" OR run.root IN (SELECT number FROM flow_run WHERE id IN ({marks}) UNION ALL VALUES"
-            f" {','.join(['(?)'] * len(filter.root_run_ids))}) OR run.id IN ({marks}))",
-            *filter.root_run_ids * 4,
-        )
+        conditions.add_any("coalesce(owner.root_run_id, owner.id, run.root, run.id)", filter.root_run_ids)
+    if filter.task_names:
+        conditions.add_any("+task.name", filter.task_names)
     for tag in filter.tags:
-        # Definitions keep their tags as JSON, runs among what is rare, as msgpack: a short string is its text after
-        # a byte (or two) of length.
+        # Definitions keep their tags as JSON, runs among what is rare, as msgpack: there the bytes of a text follow
+        # its length.
         conditions.add(
             "(EXISTS (SELECT 1 FROM json_each(task.tags) WHERE value = ?) OR instr(run.extra, ?))",
             tag,
@@ -105,12 +112,6 @@ def task_run_conditions(filter: RunFilter) -> Conditions:
     if not filter.include_superseded:
         conditions.add("run.superseded IS NULL")
     return conditions
-
-
-def task_numbers(connection: sqlite3.Connection, names: list[str]) -> list[int]:
-    """Return the numbers of all versions of tasks with these names."""
-    marks = ",".join("?" * len(names))
-    return [row[0] for row in connection.execute(f"SELECT number FROM task WHERE name IN ({marks})", names)]
 
 
 def id_range(prefix: str) -> tuple[bytes, bytes]:
@@ -136,7 +137,8 @@ def _common(filter: RunFilter) -> Conditions:
     if filter.before is not None:
         conditions.add("run.id < ?", _id_bound(filter.before))
     if filter.state_types:
-        conditions.add_any("run.state_type", filter.state_types)
+        # With a plus, for an index by state is of use only as an alternative of its own.
+        conditions.add_any("+run.state_type", filter.state_types)
     if filter.state_names:
         _add_state_names(conditions, filter.state_names)
     return conditions
@@ -144,13 +146,38 @@ def _common(filter: RunFilter) -> Conditions:
 
 def _add_state_names(conditions: Conditions, names: list[str]) -> None:
     """Add: the state has one of these names, which are not stored where they are the default of the type."""
-    texts, values = [f"run.state_name IN ({','.join('?' * len(names))})"], [*names]
+    values: list[Any] = [*names]
+    texts = [f"+run.state_name IN ({','.join('?' * len(names))})"]
     codes = [_DEFAULT_NAME_CODES[name] for name in names if name in _DEFAULT_NAME_CODES]
     if codes:
-        texts.append(f"run.state_name IS NULL AND run.state_type IN ({','.join('?' * len(codes))})")
+        texts.append(f"run.state_name IS NULL AND +run.state_type IN ({','.join('?' * len(codes))})")
         values.extend(codes)
     conditions.add(f"({' OR '.join(texts)})", *values)
 
 
 def _id_bound(moment: int) -> bytes:
     return new_id(moment * 1000)[:8] + bytes(8)
+
+
+def _of_roots(connection: sqlite3.Connection, ids: list[bytes]) -> list[Alternative]:
+    numbers = _flow_run_numbers(connection, ids)
+    return [
+        *(("run.flow_run = ? AND run.root IS NULL", [number]) for number in numbers.values()),
+        *(("run.root = ?", [root]) for root in [*numbers.values(), *ids]),
+        *(("run.id = ? AND run.flow_run IS NULL", [id]) for id in ids),
+    ]
+
+
+def _flow_run_numbers(connection: sqlite3.Connection, ids: list[bytes]) -> dict[bytes, int]:
+    marks = ",".join("?" * len(ids))
+    return dict(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({marks})", ids).fetchall())
+
+
+def _task_numbers(connection: sqlite3.Connection, names: list[str]) -> list[int]:
+    marks = ",".join("?" * len(names))
+    return [row[0] for row in connection.execute(f"SELECT number FROM task WHERE name IN ({marks})", names)]
+
+
+def _flow_ids(connection: sqlite3.Connection, names: list[str]) -> list[int]:
+    marks = ",".join("?" * len(names))
+    return [row[0] for row in connection.execute(f"SELECT id FROM flow WHERE name IN ({marks})", names)]

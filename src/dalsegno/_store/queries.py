@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from dalsegno._store import filters, processes
-from dalsegno._store.filters import Conditions
+from dalsegno._store.filters import Alternative, Conditions
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
     FLOW_RUN_TABLES,
@@ -29,6 +29,10 @@ _FLOWS = """
         (SELECT max(run.id) FROM flow_run AS run WHERE run.flow_id IN (SELECT id FROM flow WHERE name = named.name)),
         (SELECT count(*) FROM flow_run AS run WHERE run.flow_id IN (SELECT id FROM flow WHERE name = named.name))
     FROM (SELECT DISTINCT name FROM flow WHERE name > ? ORDER BY name LIMIT ?) AS named
+"""
+_NEWEST_VERSION = """
+    SELECT version, description FROM flow
+    WHERE id = coalesce((SELECT flow_id FROM flow_run WHERE id = ?), (SELECT max(id) FROM flow WHERE name = ?))
 """
 
 
@@ -54,88 +58,82 @@ def read_task_run(connection: sqlite3.Connection, id: bytes) -> TaskRunView | No
 
 def list_flow_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page) -> list[FlowRunView]:
     """Return a page of flow runs, newest first."""
-    conditions = filters.flow_run_conditions(filter)
-    order = _turn_page(conditions, page)
-    rows = connection.execute(
-        f"SELECT {FLOW_RUN_COLUMNS} FROM {FLOW_RUN_TABLES}{conditions.where()} ORDER BY run.id {order} LIMIT ?",
-        [*conditions.values, page.limit],
+    rows = _read_page(
+        connection,
+        f"SELECT {FLOW_RUN_COLUMNS} FROM {FLOW_RUN_TABLES}",
+        filters.flow_run_alternatives(connection, filter),
+        filters.flow_run_conditions(filter),
+        page,
     )
     return [flow_run_view(row, whole=False) for row in rows]
 
 
 def list_task_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page) -> list[TaskRunView]:
     """Return a page of task runs, newest first."""
-    conditions = filters.task_run_conditions(filter)
-    order = _turn_page(conditions, page)
-    query = f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES}{{where}} ORDER BY run.id {order} LIMIT ?"
-    if not filter.task_names:
-        rows = connection.execute(
-            query.format(where=conditions.where()), [*conditions.values, page.limit]
-        ).fetchall()
-    else:
-        rows = _of_tasks(connection, query, conditions, filter.task_names, page)
+    rows = _read_page(
+        connection,
+        f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES}",
+        filters.task_run_alternatives(connection, filter),
+        filters.task_run_conditions(filter),
+        page,
+    )
     return [task_run_view(row, whole=False) for row in rows]
 
 
 def count_task_runs(connection: sqlite3.Connection, filter: RunFilter) -> dict[str, int]:
     """Return state name to number of task runs."""
     conditions = filters.task_run_conditions(filter)
-    if filter.task_names:
-        conditions.add_any("run.task", filters.task_numbers(connection, filter.task_names))
-    rows = connection.execute(
-        f"SELECT run.state_type, run.state_name, count(*) FROM {TASK_RUN_TABLES}{conditions.where()}"
-        " GROUP BY run.state_type, run.state_name",
-        conditions.values,
-    )
-    return _by_name(rows.fetchall())
+    counts: list[tuple[int, str | None, int]] = []
+    for text, values in filters.task_run_alternatives(connection, filter):
+        counts += connection.execute(
+            f"SELECT run.state_type, run.state_name, count(*) FROM {TASK_RUN_TABLES}{conditions.where(text)}"
+            " GROUP BY run.state_type, run.state_name",
+            [*values, *conditions.values],
+        )
+    return _by_name(counts)
 
 
 def list_flows(connection: sqlite3.Connection, page_after: str | None, limit: int) -> list[FlowView]:
     """Return a page of flows by name."""
     return [
-        _flow_view(connection, *row) for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()
+        _flow_view(connection, *row)
+        for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()
     ]
 
 
 def _flow_view(connection: sqlite3.Connection, name: str, newest: bytes | None, count: int) -> FlowView:
-    run = None
-    if newest is not None:
-        row = connection.execute(
-            f"SELECT {FLOW_RUN_COLUMNS}, flow.description FROM {FLOW_RUN_TABLES} WHERE run.id = ?", (newest,)
-        ).fetchone()
-        run, description = flow_run_view(row, whole=False), row[22]
-        return FlowView(
-            name=name,
-            version=run.flow_version,
-            description=description,
-            run_count=count,
-            last_run=run.created,
-            last_state=run.state.name,
-        )
-    version, description = connection.execute(
-        "SELECT version, description FROM flow WHERE name = ? LIMIT 1", (name,)
-    ).fetchone()
+    version, description = connection.execute(_NEWEST_VERSION, (newest, name)).fetchone()
+    found = connection.execute(_FLOW_RUN, (newest,)).fetchone()
+    run = None if found is None else flow_run_view(found, whole=False)
     return FlowView(
-        name=name, version=version, description=description, run_count=0, last_run=None, last_state=None
+        name=name,
+        version=version,
+        description=description,
+        run_count=count,
+        last_run=None if run is None else run.created,
+        last_state=None if run is None else run.state.name,
     )
 
 
-def _turn_page(conditions: Conditions, page: Page) -> str:
+def _read_page(
+    connection: sqlite3.Connection,
+    select: str,
+    alternatives: list[Alternative],
+    conditions: Conditions,
+    page: Page,
+) -> list[tuple[Any, ...]]:
+    """Read a page of each alternative, walking its index in order, and merge the pages."""
     if page.after is not None:
         conditions.add(f"run.id {'>' if page.oldest_first else '<'} ?", page.after)
-    return "ASC" if page.oldest_first else "DESC"
-
-
-def _of_tasks(
-    connection: sqlite3.Connection, query: str, conditions: Conditions, names: list[str], page: Page
-) -> list[tuple[Any, ...]]:
-    """Read a page for each version of the tasks, each from its index in order, and merge the pages."""
+    order = "ASC" if page.oldest_first else "DESC"
     found: list[tuple[Any, ...]] = []
-    conditions.texts.append("run.task = ?")
-    where = conditions.where()
-    for number in filters.task_numbers(connection, names):
-        found += connection.execute(query.format(where=where), [*conditions.values, number, page.limit])
-    found.sort(key=lambda row: row[0], reverse=not page.oldest_first)
+    for text, values in alternatives:
+        found += connection.execute(
+            f"{select}{conditions.where(text)} ORDER BY run.id {order} LIMIT ?",
+            [*values, *conditions.values, page.limit],
+        )
+    if len(alternatives) > 1:
+        found.sort(key=lambda row: row[0], reverse=not page.oldest_first)
     return found[: page.limit]
 
 

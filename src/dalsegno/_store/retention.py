@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dalsegno._store import attempts, cache
 from dalsegno._store.connections import Database
@@ -30,8 +31,12 @@ _LOGS = """
     DELETE FROM log WHERE root_run_id = :root AND (timestamp, nonce) IN (
         SELECT timestamp, nonce FROM log WHERE root_run_id = :root LIMIT :limit)
 """
-_BLOBS = "DELETE FROM result_blob WHERE id IN (SELECT id FROM result_blob WHERE root_run_id = :root LIMIT :limit)"
-_ARTIFACTS = "DELETE FROM artifact WHERE id IN (SELECT id FROM artifact WHERE root_run_id = :root LIMIT :limit)"
+_BLOBS = (
+    "DELETE FROM result_blob WHERE id IN (SELECT id FROM result_blob WHERE root_run_id = :root LIMIT :limit)"
+)
+_ARTIFACTS = (
+    "DELETE FROM artifact WHERE id IN (SELECT id FROM artifact WHERE root_run_id = :root LIMIT :limit)"
+)
 _FLOW_RUNS = """
     SELECT number, result, parameters FROM flow_run WHERE root_run_id = :root
     UNION ALL SELECT number, result, parameters FROM flow_run WHERE id = :root
@@ -74,7 +79,8 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
 
 
 def clean_up(database: Database, now: int, runs_age: float | None, logs_age: float | None) -> int:
-    """Delete a slice of what is past its age (in seconds; None: kept for ever); return how many rows went."""
+    """Delete a slice of what is past its age (in seconds; None: kept for ever); return how many
+    rows and pages went."""
     results = database.write(lambda connection: cache.delete_expired(connection, now, _SLICE))
     delete_files(results)
     deleted = len(results)
@@ -83,9 +89,7 @@ def clean_up(database: Database, now: int, runs_age: float | None, logs_age: flo
         deleted += _change(database, _OLD_LOGS, _bound(cutoff), cutoff, _SLICE)
     if runs_age:
         deleted += _delete_old_runs(database, now - round(runs_age * 1_000_000))
-    if deleted:
-        database.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall())
-    return deleted
+    return deleted + database.write(lambda connection: _give_back(connection, everything=deleted > 0))
 
 
 def delete_files(results: Iterable[bytes | None]) -> None:
@@ -113,9 +117,13 @@ def _delete_root(database: Database, root: bytes) -> int:
     parameters = {"root": root, "limit": _SLICE}
     deleted = 0
     for statement in (_LOGS, _BLOBS, _ARTIFACTS):
-        while count := database.write(lambda connection, s=statement: connection.execute(s, parameters).rowcount):
+        while count := database.write(
+            lambda connection, s=statement: connection.execute(s, parameters).rowcount
+        ):
             deleted += count
-    while results := database.write(lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)):
+    while results := database.write(
+        lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)
+    ):
         delete_files(result for row in results for result in row[1:])
         deleted += len(results)
     rows = database.write(lambda connection: _delete_rows(connection, "flow_run", _FLOW_RUNS, parameters))
@@ -124,12 +132,23 @@ def _delete_root(database: Database, root: bytes) -> int:
 
 
 def _delete_rows(
-    connection: sqlite3.Connection, table: str, query: str, parameters: dict[str, object]
+    connection: sqlite3.Connection, table: str, query: str, parameters: Mapping[str, object]
 ) -> list[tuple[int, bytes | None]]:
     rows = connection.execute(query, parameters).fetchall()
     for marks, chunk in in_chunks([row[0] for row in rows]):
         connection.execute(f"DELETE FROM {table} WHERE number IN ({marks})", chunk)
     return rows
+
+
+def _give_back(connection: sqlite3.Connection, *, everything: bool) -> int:
+    """Give some free pages back to the file system; return how many. Few that lie about are left for what comes."""
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free == 0 or (free < _PAGES and not everything):
+        return 0
+    for _ in range(min(free, _PAGES)):
+        # One by one: the sqlite3 module takes one step only of a statement that gives no rows.
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return min(free, _PAGES)
 
 
 def _change(database: Database, statement: str, *values: object) -> int:
@@ -150,7 +169,8 @@ def _delete_file(url: str) -> None:
         return
     import fsspec
 
-    file_system, name = fsspec.core.url_to_fs(url)
+    opener: Any = fsspec.core.url_to_fs
+    file_system, name = opener(url)
     try:
         file_system.rm_file(name)
     except OSError:

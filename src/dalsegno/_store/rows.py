@@ -18,7 +18,7 @@ from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES, StateRecord, State
 from dalsegno.model.views import FlowRunView, TaskRunView
 
 ASIDE = 1 << 20
-"""Positions from here on are states that the store added for a process that could not: they never collide with its own."""
+"""Positions from here on are of states that the store added: they never collide with those of a process."""
 
 FLOW_RUN_COLUMNS = """
     run.id, run.root_run_id, run.parent_flow_run_id, run.parent_task_run_id, flow.name, flow.version,
@@ -34,9 +34,7 @@ TASK_RUN_COLUMNS = """
     run.state_name, run.start_time, run.duration, run.fingerprint, run.upstream, run.result, run.child_flow_run_id,
     run.superseded, run.extra, run.states
 """
-TASK_RUN_TABLES = (
-    "task_run AS run JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
-)
+TASK_RUN_TABLES = "task_run AS run JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
 
 _decode_entry = msgspec.msgpack.Decoder(EntryPoint).decode
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -111,9 +109,9 @@ def task_run_view(row: tuple[Any, ...], *, whole: bool) -> TaskRunView:
 
 
 def read_history(packed: bytes, origin: int) -> list[StateRecord]:
-    """Return the states of a run in the order of time, without what the store only noted until the run said it itself."""
+    """Return the states of a run in order of time, without what was only noted until the run said it itself."""
     states = unpack_states(packed, origin)
-    if states and states[-1].position >= ASIDE or any(state.position >= ASIDE for state in states):
+    if any(state.position >= ASIDE for state in states):
         told = {state.attempt for state in states if state.position < ASIDE}
         states = [
             state

@@ -1,0 +1,81 @@
+"""The settings pick the backend; it is opened once, and what cannot be opened says what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dalsegno._backend import connect
+from dalsegno._backend.embedded import StoreBackend
+from dalsegno.exceptions import BackendError, ConfigurationError
+
+
+def test_by_default_it_is_a_file_in_the_home(dalsegno_home: Path) -> None:
+    backend = connect.connect()
+    assert backend.url == f"sqlite:///{dalsegno_home / 'dalsegno.db'}"
+    assert (dalsegno_home / "dalsegno.db").exists()
+    assert connect.connect() is backend
+
+
+def test_another_database_is_another_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = connect.connect()
+    monkeypatch.setenv("DALSEGNO_DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    second = connect.connect()
+    assert second is not first
+    assert (tmp_path / "other.db").exists()
+
+
+def test_a_server_is_refused_while_there_is_no_support_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DALSEGNO_API_URL", "http://localhost:4200/api")
+    with pytest.raises(ConfigurationError, match="unset it"):
+        connect.connect()
+
+
+@pytest.mark.parametrize("url", ["postgresql://ann:secret@host/db", "sqlite://", "nonsense"])
+def test_a_url_that_is_no_file_is_refused_without_its_password(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DALSEGNO_DATABASE_URL", url)
+    with pytest.raises(ConfigurationError, match="DALSEGNO_DATABASE_URL") as caught:
+        connect.connect()
+    assert "secret" not in str(caught.value)
+
+
+def test_what_was_closed_is_opened_anew(dalsegno_home: Path) -> None:
+    before = connect.connect()
+    connect.close_all()
+    with pytest.raises(BackendError, match="was closed"):
+        before.list_variables(None, 1)
+    assert connect.connect().list_variables(None, 1) == []
+
+
+def test_a_forked_child_opens_its_own() -> None:
+    backend = connect.connect()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if connect.connect() is not backend else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert backend.list_variables(None, 1) == []
+
+
+def test_a_database_in_memory_is_there_in_less_than_50_ms() -> None:
+    StoreBackend.in_memory().close()
+    start = time.perf_counter()
+    backend = StoreBackend.in_memory()
+    took = time.perf_counter() - start
+    backend.close()
+    assert took < 0.05
+
+
+def test_the_embedded_backend_needs_no_sqlalchemy_and_no_fsspec(dalsegno_home: Path) -> None:
+    script = (
+        "import sys; from dalsegno._backend.connect import connect; connect().list_variables(None, 1);"
+        "print([name for name in ('sqlalchemy', 'fsspec', 'httpx', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,145 @@
+"""A deleted run leaves nothing behind; what is past its age goes slice by slice, and the file shrinks."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from dalsegno._backend.embedded import StoreBackend
+from dalsegno.model.ids import new_id
+from dalsegno.model.records import ArtifactRecord, ResultBlob
+from dalsegno.model.results import StoredResult, pack_stored
+from dalsegno.model.views import Page, RunFilter
+from tests.store.make import COMPLETED, Run, many_task_runs, now
+
+_DAY = 86_400
+_TABLES = ("flow_run", "task_run", "log", "artifact", "result_blob")
+
+
+def old_id(days: float) -> bytes:
+    return new_id(time.time_ns() - round(days * _DAY * 1e9))
+
+
+def fill(backend: StoreBackend, folder: Path, days: float, task_runs: int = 50) -> tuple[Run, Path]:
+    """Record a run that ended some days ago, with everything that a run can have."""
+    moment = now() - round(days * _DAY * 1e6)
+    run = Run(id=old_id(days))
+    nested = Run(id=old_id(days), root=run.id, parent=run.id)
+    file = folder / f"result-{run.id.hex()}"
+    file.write_bytes(b"large")
+    kept = pack_stored(StoredResult(serializer="pickle", size=5, url=file.as_uri()))
+    artifact = ArtifactRecord(
+        id=new_id(),
+        type="markdown",
+        key=None,
+        data="1",
+        description=None,
+        root_run_id=run.id,
+        flow_run_id=run.id,
+        task_run_id=None,
+        created=moment,
+        updated=moment,
+    )
+    backend.deliver(
+        run.batch(
+            flow_runs=[run.flow_run(COMPLETED, end_time=moment), nested.flow_run(COMPLETED, end_time=moment)],
+            task_runs=[*many_task_runs(run, task_runs), run.task_run(result=kept), nested.task_run()],
+            logs=[run.log(str(nonce), timestamp=moment, nonce=nonce) for nonce in range(task_runs)],
+            artifacts=[artifact],
+            blobs=[ResultBlob(new_id(), run.id, b"data")],
+        )
+    )
+    return run, file
+
+
+def rows(backend: StoreBackend) -> dict[str, int]:
+    def count(connection: sqlite3.Connection) -> dict[str, int]:
+        counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _TABLES]
+        return dict(zip(_TABLES, counts, strict=True))
+
+    return backend.database.read(count)
+
+
+def test_a_deleted_run_leaves_nothing_behind(backend: StoreBackend, tmp_path: Path) -> None:
+    kept, kept_file = fill(backend, tmp_path, 0)
+    before = rows(backend)
+    run, file = fill(backend, tmp_path, 0, task_runs=4500)
+    assert backend.delete_flow_run(run.id)
+    assert rows(backend) == before
+    assert not file.exists()
+    assert kept_file.exists()
+    assert [each.id for each in backend.list_flow_runs(RunFilter(top_level=True), Page())] == [kept.id]
+
+
+def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:
+    backend = StoreBackend(str(path), runs_age=90.0 * _DAY, logs_age=30.0 * _DAY)
+    fill(backend, tmp_path, 1)
+    younger = rows(backend)
+    fill(backend, tmp_path, 40)
+    _, file = fill(backend, tmp_path, 100)
+    outside = Run()
+    alone = old_id(100)
+    backend.deliver(
+        outside.batch(
+            attempts={alone: 1}, task_runs=[outside.task_run(id=alone, root_run_id=alone, flow_run_id=None)]
+        )
+    )
+    while backend.clean_up():
+        pass
+    assert rows(backend) == {
+        table: count if table == "log" else 2 * count for table, count in younger.items()
+    }
+    assert not file.exists()
+    assert backend.read_task_run(alone) is None
+    backend.close()
+
+
+def test_nothing_goes_where_everything_is_kept(path: Path, tmp_path: Path) -> None:
+    backend = StoreBackend(str(path), runs_age=None, logs_age=None)
+    fill(backend, tmp_path, 4000)
+    before = rows(backend)
+    assert backend.clean_up() == 0
+    assert rows(backend) == before
+    backend.close()
+
+
+def test_the_file_shrinks_when_runs_go(path: Path, tmp_path: Path) -> None:
+    backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=None)
+    fill(backend, tmp_path, 10, task_runs=8000)
+    backend.close()
+    before = os.path.getsize(path)
+    backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=None)
+    while backend.clean_up():
+        pass
+    backend.close()
+    assert os.path.getsize(path) < before / 2
+
+
+def test_no_slice_holds_the_write_lock_for_long(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured in rows: a transaction of retention deletes at most a slice."""
+    backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=1.0 * _DAY)
+    fill(backend, tmp_path, 10, task_runs=5000)
+    sizes: list[int] = []
+    write = backend.database.write
+
+    def measured(work: object, **options: bool) -> object:
+        def wrapped(connection: sqlite3.Connection) -> object:
+            before = connection.total_changes
+            result = work(connection)  # type: ignore[operator]
+            sizes.append(connection.total_changes - before)
+            return result
+
+        return write(wrapped, **options)
+
+    monkeypatch.setattr(backend.database, "write", measured)
+    while backend.clean_up():
+        pass
+    assert sum(sizes) > 10_000
+    assert max(sizes) <= 2000
+    backend.close()
