@@ -202,6 +202,16 @@ def test_a_run_that_goes_on_is_not_deleted(dalsegno: Dalsegno, recorder: Recorde
     assert recorder.backend.read_flow_run(id) is not None
 
 
+def test_a_nested_run_is_deleted_with_its_root_only(dalsegno: Dalsegno, recorder: Recorder) -> None:
+    outer = recorder.flow_run("outer")
+    recorder.flow_run("inner", parent=outer)
+    done = dalsegno("flow-run", "delete", "inner")
+    assert done.code == 2
+    assert f"belongs to flow run {id_text(outer)}" in done.errors
+    assert dalsegno("flow-run", "delete", "outer").code == 0
+    assert dalsegno("flow-run", "ls", "--nested", "-o", "json").json == []
+
+
 def test_deleting_nothing_in_particular_is_refused(dalsegno: Dalsegno) -> None:
     done = dalsegno("flow-run", "delete")
     assert done.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from dalsegno._backend.protocol import Backend
 
 NONE = "No artifacts: a flow makes one with `create_table_artifact` and its like of `dalsegno.artifacts`."
+
+BEGINNING = re.compile(r"[0-9a-f-]{1,36}", re.IGNORECASE)
+SHOWN = 10
 
 app = group("artifact", "List and inspect artifacts.")
 
@@ -81,9 +85,7 @@ def find_artifact(backend: Backend, text: str) -> ArtifactView:
 
 def by_beginning(backend: Backend, text: str) -> ArtifactView:
     """Return the artifact whose id begins so."""
-    beginning = text.lower()
-    everyone = pages(lambda page: backend.list_artifacts(page=page), None)
-    found = [artifact for artifact in everyone if id_text(artifact.id).startswith(beginning)]
+    found = begun_with(backend, text.replace("-", "").lower()) if BEGINNING.fullmatch(text) else []
     if not found:
         raise CommandError(
             f"There is no artifact with the key, or an id that begins with, {text!r}; "
@@ -93,9 +95,17 @@ def by_beginning(backend: Backend, text: str) -> ArtifactView:
     if len(found) > 1:
         raise CommandError(
             f"{text!r} fits more than one artifact; give one of their ids:",
-            details=[f"  {id_text(one.id)}  {one.type}  {one.key or ''}" for one in found[:10]],
+            details=[f"  {id_text(one.id)}  {one.type}  {one.key or ''}" for one in found],
         )
     return found[0]
+
+
+def begun_with(backend: Backend, digits: str) -> list[ArtifactView]:
+    """Return artifacts whose id begins with these digits: ids are in order, so one page tells."""
+    above = int(digits.ljust(32, "f"), 16) + 1
+    after = above.to_bytes(16, "big") if above < 1 << 128 else None
+    newest = backend.list_artifacts(page=Page(after=after, limit=SHOWN))
+    return [artifact for artifact in newest if artifact.id.hex().startswith(digits)]
 
 
 def artifact_rows(artifacts: Sequence[ArtifactView], screen: Screen) -> Table:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dalsegno._backend.protocol import Backend
 
 NONE = "No flows yet: run one with `python your_flow.py` or `dalsegno run FILE.py`."
+PAGE = 500
 
 app = group("flow", "List flows.")
 
@@ -30,8 +31,18 @@ def ls(*, limit: Limit = 50, all: All = False, output: Output = "table") -> None
 
 
 def flows(backend: Backend, limit: int | None) -> Iterator[FlowView]:
-    """Yield flows, `limit` at most."""
-    yield from backend.list_flows(Page(limit=10_000 if limit is None else limit))
+    """Yield flows by name, `limit` at most (None: all)."""
+    after: bytes | None = None
+    left = limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        found = backend.list_flows(Page(limit=size, after=after))
+        yield from found
+        if len(found) < size:
+            return
+        # Flows have no ids: their pages are keyed by name.
+        after = found[-1].name.encode()
+        left = None if left is None else left - size
 
 
 def flow_rows(flows: Sequence[FlowView], screen: Screen) -> Table:

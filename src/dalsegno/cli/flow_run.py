@@ -101,6 +101,10 @@ def delete(
         raise CommandError("Which flow run? Give its id, the beginning of its id, its name, or `last`.")
     backend = open_backend()
     for found in [find_flow_run(backend, run) for run in runs]:
+        if found.id != found.root_run_id:
+            raise CommandError(
+                f"Flow run {found.name!r} belongs to flow run {id_text(found.root_run_id)}: delete that one."
+            )
         if found.state.type not in TERMINAL_TYPES:
             raise CommandError(
                 f"Flow run {found.name!r} is {found.state.name}: cancel it with "

@@ -61,11 +61,11 @@ def changed_parameters(run: FlowRunView, pairs: list[str] | None, whole: str | N
     """Return the parameters that are to be others than before; None if there are none."""
     if not pairs and whole is None:
         return None
-    from dalsegno.cli.targets import load_entrypoint
+    from dalsegno.flows import load_flow_from_entrypoint
 
     if run.entry is None or run.entry.entrypoint is None:
         return read_parameters(_unknown, pairs, whole)
-    return read_parameters(load_entrypoint(run.entry.entrypoint).fn, pairs, whole)
+    return read_parameters(load_flow_from_entrypoint(run.entry.entrypoint).fn, pairs, whole)
 
 
 def _unknown() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Awaitable
-from typing import Annotated, Any
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,8 +15,10 @@ from dalsegno.cli.opening import open_backend
 from dalsegno.cli.options import group
 from dalsegno.cli.parameters import Pairs, Whole, read_parameters
 from dalsegno.cli.running import execute, run_of_this_process
-from dalsegno.cli.targets import load_flow
 from dalsegno.exceptions import ParameterBindError, ParameterTypeError
+
+if TYPE_CHECKING:
+    from dalsegno.flows import Flow
 
 app = group("run", "Run a flow of a file or module, here and now.")
 
@@ -30,33 +32,47 @@ def run(
     params: Whole = None,
 ) -> int:
     """Run a flow of a file or module, here and now; the exit code is that of the run's outcome."""
-    flow = load_flow(target)
-    parameters = read_parameters(flow.fn, param, params)
-    try:
-        flow.validate_parameters(parameters)
-    except (ParameterBindError, ParameterTypeError, TypeError) as error:
-        raise CommandError(str(error)) from error
+    from dalsegno.flows import load_flow_from_entrypoint
+
+    flow = load_flow_from_entrypoint(target)
+    parameters = fitted(flow, read_parameters(flow.fn, param, params))
     backend = open_backend()
     return execute(backend, lambda: call_flow(flow, parameters), run_of_this_process(backend, times.now()))
 
 
-def call_flow(flow: Any, parameters: dict[str, Any]) -> None:
-    """Call a flow of any kind, and wait for its end; never raises for how it ends."""
-    if inspect.isasyncgenfunction(flow.fn):
-        asyncio.run(drain(flow, parameters))
-    elif inspect.isgeneratorfunction(flow.fn):
-        for _ in flow(**parameters):
-            pass
+def fitted(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters that the flow takes. Raises CommandError, before anything is run, if it does not."""
+    parameters = {name: value for name, value in given.items() if name in flow.plan.names}
+    others = {name: value for name, value in given.items() if name not in flow.plan.names}
+    if others and flow.plan.var_keyword is None:
+        known = ", ".join(flow.plan.names) or "none"
+        raise CommandError(f"Flow {flow.name!r} has no parameter {next(iter(others))!r}; it has: {known}.")
+    if others and flow.plan.var_keyword is not None:
+        parameters[flow.plan.var_keyword] = others
+    try:
+        flow.validate_parameters(parameters)
+    except (ParameterBindError, ParameterTypeError) as error:
+        raise CommandError(f"Flow {flow.name!r} cannot run with these parameters: {error}") from error
+    return parameters
+
+
+def call_flow(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
+    """Call a flow of any kind and wait for its end; generators are drained."""
+    args, kwargs = flow.plan.arguments(parameters)
+    if flow.is_async_generator:
+        asyncio.run(drained(flow(*args, **kwargs)))
+    elif flow.is_generator:
+        deque(flow(*args, **kwargs), maxlen=0)
     else:
-        outcome = flow(**parameters, return_state=True)
-        if inspect.isawaitable(outcome):
+        outcome: Any = flow(*args, **kwargs, return_state=True)
+        if flow.is_async:
             asyncio.run(awaited(outcome))
 
 
-async def awaited(outcome: Awaitable[Any]) -> Any:
-    return await outcome
+async def awaited(outcome: Awaitable[Any]) -> None:
+    await outcome
 
 
-async def drain(flow: Any, parameters: dict[str, Any]) -> None:
-    async for _ in flow(**parameters):
+async def drained(values: AsyncIterable[Any]) -> None:
+    async for _ in values:
         pass
