@@ -194,14 +194,6 @@ class Inputs(CachePolicy):
         return changed
 
 
-INPUTS = Inputs()
-NO_CACHE = NONE = NoCache()
-TASK_SOURCE = TaskSource()
-FLOW_PARAMETERS = FlowParameters()
-RUN_ID = RunId()
-DEFAULT = INPUTS + TASK_SOURCE + RUN_ID
-
-
 def hash_objects(values: Mapping[str, Any]) -> str:
     """Return a hash (32 hex digits) of named values by their content.
 
@@ -270,3 +262,11 @@ def _common(name: str, first: CachePolicy, second: CachePolicy) -> Any:
 def _run_id(task_ctx: Any) -> Any:
     task_run = getattr(task_ctx, "task_run", None)
     return getattr(task_run, "flow_run_id", None) or getattr(task_run, "id", None)
+
+
+INPUTS = Inputs()
+NO_CACHE = NONE = NoCache()
+TASK_SOURCE = TaskSource()
+FLOW_PARAMETERS = FlowParameters()
+RUN_ID = RunId()
+DEFAULT = INPUTS + TASK_SOURCE + RUN_ID

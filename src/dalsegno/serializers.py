@@ -191,8 +191,9 @@ class PickleSerializer(Serializer):
         ) from reason
 
     def _dumps_by_library(self, obj: Any) -> bytes:
+        library = _library(self.picklelib, "to pickle a result")
         try:
-            return _library(self.picklelib, "to pickle a result").dumps(obj)
+            return library.dumps(obj)
         except Exception as error:
             raise SerializationError(
                 f"A value of type {type(obj).__qualname__} cannot be pickled by {self.picklelib}: {error}"

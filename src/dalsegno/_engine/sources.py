@@ -13,6 +13,9 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+# Of a code object's flags: *args, **kwargs, generator, coroutine; not which __future__ its file imports.
+_KIND_FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
+
 _hashes: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
 _file_hashes: dict[str, tuple[tuple[int, int], str]] = {}
 
@@ -154,7 +157,7 @@ def _code_parts(code: CodeType) -> tuple[Any, ...]:
         code.co_argcount,
         code.co_posonlyargcount,
         code.co_kwonlyargcount,
-        code.co_flags,
+        code.co_flags & _KIND_FLAGS,
         code.co_code,
         code.co_names,
         code.co_varnames,

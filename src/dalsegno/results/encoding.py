@@ -77,7 +77,10 @@ def encode_result(
         signature, key_id = signer.sign(address, name, data)
     inline = blob = url = None
     if to_file:
-        url = join(storage or limits.storage, storage_key or own_name(root_run_id, task_run_id, run_count))
+        name_in_storage = storage_key
+        if name_in_storage is None:
+            name_in_storage = own_name(root_run_id, task_run_id, run_count)
+        url = join(storage or limits.storage, name_in_storage)
         write_file(url, data)
     elif len(data) <= limits.inline:
         inline = data
