@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from dalsegno import triggers
     from dalsegno._engine.annotations import allow_failure, flatten, opaque, quote, unmapped
     from dalsegno._engine.skipping import skip
-    from dalsegno._engine.sleeping import sleep
     from dalsegno._engine.states import State
     from dalsegno.context import tags
     from dalsegno.exceptions import Skip
-    from dalsegno.flow_runs import fork_flow_run, retry_flow_run, set_task_result
+    from dalsegno.flow_runs import fork_flow_run, retry_flow_run, set_task_result, sleep
     from dalsegno.flows import Flow, flow
     from dalsegno.logging import get_run_logger
     from dalsegno.tasks import Task, task
@@ -40,7 +39,7 @@ _HOMES = {
     "retry_flow_run": "flow_runs",
     "set_task_result": "flow_runs",
     "skip": "_engine.skipping",
-    "sleep": "_engine.sleeping",
+    "sleep": "flow_runs",
     "tags": "context",
     "task": "tasks",
     "unmapped": "_engine.annotations",

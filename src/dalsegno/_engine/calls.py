@@ -44,6 +44,7 @@ class CallPlan:
         "_positional",
         "name",
         "names",
+        "parameter_types",
         "signature",
         "var_keyword",
         "var_positional",
@@ -54,6 +55,8 @@ class CallPlan:
     names: tuple[str, ...]
     """All parameters, in the order of the signature."""
     signature: inspect.Signature
+    parameter_types: Any
+    """What `parameters` has worked out of the annotations; None before it is asked."""
     var_positional: str | None
     """The name of ``*args``, if there is one."""
     var_keyword: str | None
@@ -64,6 +67,7 @@ class CallPlan:
         self.name = name
         self.names = tuple(signature.parameters)
         self.signature = signature
+        self.parameter_types = None
         self.var_positional = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         self.var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
         self._positional = tuple(

@@ -100,18 +100,22 @@ def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, 
     if replay is not None and adopt(call):
         x.run.refused = True
         return False
-    if replay is not None and call.run.child_flow_run_id is not None:
-        yield Block(lambda: continue_flow_run(x, call.run.child_flow_run_id))
     x.replay = replay
+    recorded = call.run.child_flow_run_id
+    if replay is not None and recorded is not None:
+        if replay.foreign:
+            replay.stands_for(x.run.id_bytes, recorded)
+        else:
+            yield Block(lambda: continue_flow_run(x, recorded))
     x.run.parent_task_run_id_bytes = call.run.id_bytes
     call.run.child_flow_run_id = x.run.id_bytes
     call.run.custom_name = x.run.name or None
     return True
 
 
-def continue_flow_run(x: FlowExecution, id_: bytes | None) -> None:
+def continue_flow_run(x: FlowExecution, id_: bytes) -> None:
     """Let the row of an earlier, unfinished run of a nested flow go on."""
-    view = None if id_ is None else x.session.backend.read_flow_run(id_)
+    view = x.session.backend.read_flow_run(id_)
     if view is not None:
         x.run.id_bytes = view.id
         x.run.name = view.name

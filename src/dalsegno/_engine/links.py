@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import weakref
+from itertools import islice
 from typing import Any
 
 _MOST = 4096
 _LARGE = 65536
+_LOOKED_AT = 1000
 # One reference is the table's own, one the argument of getrefcount, one the local variable.
 _UNUSED = 3
 
@@ -60,6 +62,15 @@ class ValueLinks:
         if (kept() if weak else kept) is not value:
             return None
         return run_id, execution_id
+
+    def find_in(self, collection: Any) -> list[bytes]:
+        """Return the task runs whose results are items of a collection (of a dict its values), each once.
+
+        Only the first items are looked at, and only one level deep: this draws the graph, it does not decide.
+        """
+        items = collection.values() if type(collection) is dict else collection
+        found = (self.find(item) for item in islice(items, _LOOKED_AT))
+        return list(dict.fromkeys(origin[0] for origin in found if origin is not None))
 
     def _sweep(self) -> None:
         """Let go of large values that nobody else holds."""

@@ -144,12 +144,11 @@ def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, flatten):
         inner: Any = cast("flatten[Any]", value).value
         return chain.from_iterable(_items(item) for item in _items(inner))
-    mark: Any = cast("type[Any]", type(value))
+    mark = cast("Any", type(value))
     if mark in (quote, allow_failure, opaque):
         items = _items(value.value)
-        if isinstance(items, Sized):
-            return [mark(item) for item in items]
-        return (mark(item) for item in items)
+        marked = cast("Iterator[Any]", map(mark, items))
+        return list(marked) if isinstance(items, Sized) else marked
     return value
 
 

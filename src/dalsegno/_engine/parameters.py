@@ -96,12 +96,18 @@ def validate(
     plan: CallPlan, fn: Callable[..., Any], parameters: Mapping[str, Any], types: ParameterTypes | None = None
 ) -> dict[str, Any]:
     """Return parameters coerced by the function's annotations; see `ParameterTypes.validate`."""
-    return (types or ParameterTypes(fn, plan)).validate(parameters)
+    return (types or _types_of(fn, plan)).validate(parameters)
 
 
 def parameter_schema(fn: Callable[..., Any], plan: CallPlan) -> dict[str, Any]:
     """Return a JSON schema of a function's parameters; see `ParameterTypes.schema`."""
-    return ParameterTypes(fn, plan).schema()
+    return _types_of(fn, plan).schema()
+
+
+def _types_of(fn: Callable[..., Any], plan: CallPlan) -> ParameterTypes:
+    if plan.parameter_types is None:
+        plan.parameter_types = ParameterTypes(fn, plan)
+    return plan.parameter_types
 
 
 def _exact_types(annotation: Any) -> frozenset[type]:

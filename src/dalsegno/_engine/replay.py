@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from dalsegno._backend.protocol import Backend
+from dalsegno.model.ids import id_text
 from dalsegno.model.records import unpack_upstream
 from dalsegno.model.states import STATE_CODES, StateType
 from dalsegno.model.views import ReplayEntry
@@ -59,7 +60,6 @@ class ReplayIndex:
         policy: RerunPolicy | None = None,
         same_attempt: bool = False,
         body_unchanged: bool = True,
-        foreign: bool = False,
     ) -> None:
         self._backend = backend
         self._policy = policy
@@ -70,18 +70,61 @@ class ReplayIndex:
         self._results: dict[bytes, bytes] = {}
         self._again: set[bytes] = set()
         self._entries: dict[bytes, ReplayEntry] = {}
+        self._unknown: set[str] = set()
         self.same_attempt = same_attempt
         self.body_unchanged = body_unchanged
         """Whether large values that are passed on by hand may count as their upstream's execution."""
-        self.foreign = foreign
+        self.foreign = False
         """The entries are another run's: what they answer is recorded anew."""
         self.root_run_id = root_run_id
-        for entry in _subtree(_read(backend, root_run_id), within):
+        self.task_names: set[str] = set()
+        self._stands_for: dict[bytes, bytes] = {}
+        self._enter: set[bytes] = set()
+        entries = [entry for entry in _subtree(_read(backend, root_run_id), within) if not entry.superseded]
+        for entry in self._without_rerun(entries) if policy is not None else entries:
             self._add(entry)
 
+    def _without_rerun(self, entries: list[ReplayEntry]) -> list[ReplayEntry]:
+        """Apply the policy's names: what is inside of something that runs again is left out, and what has something
+        inside that runs again is entered rather than answered as a whole.
+        """
+        assert self._policy is not None
+        wanted = self._policy.from_
+        self._unknown = set(wanted)
+        owners: dict[bytes, bytes] = {}
+        fresh: set[bytes] = set()
+        kept: list[ReplayEntry] = []
+        for entry in entries:
+            owners[entry.id] = entry.scope_id
+            inside = [entry.id] if entry.child_flow_run_id is None else [entry.id, entry.child_flow_run_id]
+            if entry.child_flow_run_id is not None:
+                owners[entry.child_flow_run_id] = entry.id
+            names = {entry.task_name, entry.name or entry.task_name, id_text(entry.id)}
+            self.task_names.add(entry.task_name)
+            if entry.scope_id in fresh:
+                fresh.update(inside)
+                continue
+            kept.append(entry)
+            if wanted.isdisjoint(names):
+                continue
+            self._unknown -= names
+            fresh.update(inside)
+            above: bytes | None = entry.scope_id
+            while above is not None:
+                self._enter.add(above)
+                above = owners.get(above)
+        return kept
+
+    def unknown_names(self) -> set[str]:
+        """Return the names of the policy that are no task's and no task run's."""
+        return self._unknown
+
+    def stands_for(self, new_id: bytes, recorded_id: bytes) -> None:
+        """Say that a scope of a new run is to be answered by the entries of a recorded one."""
+        self.foreign = True
+        self._stands_for[new_id] = recorded_id
+
     def _add(self, entry: ReplayEntry) -> None:
-        if entry.superseded:
-            return
         group = self._groups.setdefault((entry.scope_id, entry.task_key), {})
         group.setdefault(entry.fingerprint, deque()).append(entry)
         self._entries[entry.id] = entry
@@ -94,7 +137,7 @@ class ReplayIndex:
     ) -> Recorded | None:
         """Return what was recorded of a call, and count it as used."""
         with self._lock:
-            group = self._groups.get((scope_id, task_key))
+            group = self._groups.get((self._stands_for.get(scope_id, scope_id), task_key))
             if group is None:
                 return None
             entry = self._next(group, fingerprint)
@@ -117,8 +160,10 @@ class ReplayIndex:
         if self._policy is None:
             return False
         upstream = {id_ for _, id_ in unpack_upstream(entry.upstream)}
-        names = {task_name, entry.name or task_name, _text(entry.id)}
-        if self._policy.applies(entry, names, source_hash) or not self._again.isdisjoint(upstream):
+        names = {task_name, entry.name or task_name, id_text(entry.id)}
+        # What is changed inside of a nested flow is seen only by entering it.
+        enter = entry.id in self._enter or (self._policy.changed and entry.child_flow_run_id is not None)
+        if enter or self._policy.applies(entry, names, source_hash) or not self._again.isdisjoint(upstream):
             self._again.add(entry.id)
             return True
         return False
@@ -149,7 +194,7 @@ class ReplayIndex:
             return [
                 entry.id
                 for entry in self._entries.values()
-                if entry.scope_id == scope_id and entry.state_type != _COMPLETED
+                if entry.scope_id == self._stands_for.get(scope_id, scope_id) and not self.foreign and entry.state_type != _COMPLETED
             ]
 
     def __len__(self) -> int:
@@ -178,9 +223,3 @@ def _subtree(entries: Iterator[ReplayEntry], within: bytes | None) -> Iterator[R
             if entry.child_flow_run_id is not None:
                 scopes.add(entry.child_flow_run_id)
             yield entry
-
-
-def _text(id_: bytes) -> str:
-    from dalsegno.model.ids import id_text
-
-    return id_text(id_)

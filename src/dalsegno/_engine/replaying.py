@@ -29,7 +29,10 @@ def adopt(x: TaskExecution) -> bool:
         if _answer(x, replay, entry):
             return True
         replay.will_run_again(entry)
-    if not replay.foreign:
+    if replay.foreign:
+        replay.stands_for(x.run.id_bytes, entry.id)
+        x.run.child_flow_run_id = entry.child_flow_run_id
+    else:
         continue_row(x.run, entry, replay.same_attempt)
     return False
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dalsegno._engine.task_life import TaskExecution
 
 WAIT_FOR = "wait_for"
+_COLLECTIONS = frozenset({list, tuple, set, dict})
 
 
 def upstreams(x: TaskExecution) -> list[inputs.Found]:
@@ -105,6 +106,10 @@ def stamp_inputs(x: TaskExecution) -> None:
                 if run.upstream is None:
                     run.upstream = []
                 run.upstream.append((name, origin[0]))
+            elif type(value) in _COLLECTIONS:
+                origins = links.find_in(value)
+                if origins:
+                    run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
     scope = x.flow_scope
     if scope is not None:
         by_hand = scope.replay is None or scope.replay.body_unchanged

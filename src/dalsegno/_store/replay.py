@@ -12,7 +12,7 @@ from dalsegno.model.views import ReplayEntry
 _FIELDS = """
     run.id AS id, coalesce(run.parent_task_run_id, owner.id) AS scope, task.key, task.source_hash, run.fingerprint,
     run.state_type, run.state_name, run.run_count, run.name, run.result IS NOT NULL, run.child_flow_run_id,
-    run.upstream, run.states, run.attempt, run.superseded
+    run.upstream, run.states, run.attempt, run.superseded, task.name AS task_name
 """
 _TABLES = "JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
 # Each branch walks one index in order and stops at the limit. A root that is not known by number yet when nested task
@@ -64,6 +64,7 @@ def _entry(row: tuple[Any, ...]) -> ReplayEntry:
         id=row[0],
         scope_id=row[1] or row[0],
         task_key=row[2],
+        task_name=row[15],
         source_hash=row[3],
         fingerprint=row[4],
         state_type=row[5],

@@ -33,6 +33,7 @@ class ReplayEntry(msgspec.Struct, array_like=True, gc=False):
     scope_id: bytes
     """The parent task run, or else the flow run, in whose body it was called."""
     task_key: str
+    task_name: str
     source_hash: str | None
     fingerprint: bytes | None
     state_type: int

@@ -1,0 +1,87 @@
+"""Executions that start from what was recorded: another attempt of a run, or a new run that begins with its results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dalsegno._backend.protocol import Backend
+from dalsegno._engine import logs
+from dalsegno._engine.flow_life import FlowExecution
+from dalsegno._engine.replay import ReplayIndex, RerunPolicy
+from dalsegno._engine.runs import PENDING, FlowRun, now
+from dalsegno._engine.session import Session, journal_for
+from dalsegno._engine.spec import FlowSpec
+from dalsegno._processes import current_process
+from dalsegno.exceptions import CannotResume, DalsegnoException, ObjectNotFound
+from dalsegno.model.ids import id_text, new_id
+from dalsegno.model.views import FlowRunView, OpenRun
+
+
+def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, policy: RerunPolicy | None) -> FlowExecution:
+    """Open the next attempt of a root flow run. Without a policy nothing of the earlier ones is used."""
+    logs.ensure_logging()
+    parameters = recorded_parameters(backend, view)
+    index = None if policy is None else _index(backend, flow, view, policy)
+    opened = backend.open_run(
+        OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt)
+    )
+    session = Session(journal_for(backend), view.id, attempt=opened.attempt)
+    run = FlowRun(view.id, session, flow.definition, parameters)
+    run.name = view.name
+    run.run_count = view.run_count
+    run.run_tags = frozenset(view.tags)
+    run.entry = view.entry
+    run.forked_from = view.forked_from
+    run.start_time_us = view.start_time
+    run.extra = dict(view.extra) or None
+    run.history.append((PENDING, now()))
+    session.journal.enter(session)
+    return FlowExecution(flow, parameters, session, run=run, replay=index)
+
+
+def fork_execution(
+    backend: Backend, flow: FlowSpec, view: FlowRunView, changes: dict[str, Any], policy: RerunPolicy | None
+) -> FlowExecution:
+    """Begin a new root flow run whose calls are answered by what another run completed."""
+    logs.ensure_logging()
+    parameters = flow.plan.with_defaults({**recorded_parameters(backend, view), **changes})
+    index = None if policy is None else _index(backend, flow, view, policy)
+    session = Session(journal_for(backend), new_id())
+    if index is not None:
+        index.stands_for(session.root_run_id, view.id)
+    x = FlowExecution(flow, parameters, session, replay=index)
+    x.run.entry = view.entry
+    x.run.forked_from = view.id
+    session.journal.enter(session)
+    return x
+
+
+def recorded_parameters(backend: Backend, view: FlowRunView) -> dict[str, Any]:
+    """Return the parameters of a run. Raises CannotResume if they could not be stored."""
+    if view.parameters is None:
+        why = view.extra.get("parameters", "they were not recorded")
+        raise CannotResume(
+            f"The parameters of flow run {view.name!r} are not to be had: {why}. Run the flow anew, with parameters."
+        )
+    keeper = Session(journal_for(backend), view.id).keeper
+    try:
+        return keeper.load(view.parameters, view.id, 0)
+    except DalsegnoException as error:
+        raise CannotResume(f"The parameters of flow run {view.name!r} cannot be loaded: {error}") from error
+
+
+def _index(backend: Backend, flow: FlowSpec, view: FlowRunView, policy: RerunPolicy) -> ReplayIndex:
+    index = ReplayIndex(
+        backend,
+        view.id,
+        policy=policy,
+        body_unchanged=flow.definition.source_hash == view.flow_source_hash,
+    )
+    unknown = index.unknown_names()
+    if unknown:
+        known = ", ".join(sorted(index.task_names)[:20]) or "none"
+        raise ObjectNotFound(
+            f"Flow run {view.name!r} ({id_text(view.id)}) has no task or task run {', '.join(sorted(unknown))}. "
+            f"Its tasks: {known}."
+        )
+    return index

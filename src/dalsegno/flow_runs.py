@@ -1,0 +1,218 @@
+"""Flow runs that exist: trying one again from where it broke, starting one from another, waiting, sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dalsegno._backend.connect import connect
+from dalsegno._backend.protocol import Backend
+from dalsegno._engine import calling
+from dalsegno._engine.context import TaskRunContext, tags_of
+from dalsegno._engine.dispatch import in_async_context
+from dalsegno._engine.replay import RerunPolicy
+from dalsegno._engine.resuming import fork_execution, resumed_execution
+from dalsegno.exceptions import CannotResume, ObjectNotFound
+from dalsegno.flows import Flow, load_flow_from_entrypoint
+from dalsegno.model.ids import id_text, parse_id
+from dalsegno.model.results import pack_plain
+from dalsegno.model.views import FlowRunView
+from dalsegno.tasks import task
+
+__all__ = ["fork_flow_run", "retry_flow_run", "set_task_result", "sleep"]
+
+RunId = str | uuid.UUID | bytes
+
+
+def retry_flow_run(
+    id: RunId,
+    from_: str | Iterable[str] | None = None,
+    changed: bool = False,
+    scratch: bool = False,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    flow: Flow[..., Any] | None = None,
+    return_state: bool = False,
+) -> Any:
+    """Execute a flow run again, here, from where it broke: what completed is not run again.
+
+    Give it back what the flow's call gives back; in a coroutine it is to be awaited.
+
+    Args:
+        id: Of the flow run; for a nested one its root is executed, which picks up in it.
+        from_: Names of tasks, or names or ids of task runs, that run again although they completed, and with them
+            what depends on them.
+        changed: Tasks whose source was changed since run again, and with them what depends on them.
+        scratch: Everything runs again.
+        parameters: Changed parameters: a new run, which starts from what this one completed.
+        flow: The flow, where it cannot be loaded from the recorded entry point (a notebook).
+        return_state: Give the final State instead of the value.
+
+    Raises:
+        ObjectNotFound: There is no such run.
+        RunIsAlive: It is being executed.
+        CannotResume: Its code or parameters are not to be had; the message says what to do.
+
+    Example:
+        >>> retry_flow_run("0193a0f2-7f3c-7a34-9d3e-0f5e5a9c2b11", from_="clean")
+    """
+    backend = connect()
+    if parameters is not None:
+        return fork_flow_run(id, parameters, from_=from_, changed=changed, scratch=scratch, flow=flow, return_state=return_state)
+    view = _read(backend, id)
+    names = _names(from_)
+    if view.root_run_id != view.id:
+        if view.state.type == "COMPLETED" and not (names or changed or scratch) and view.parent_task_run_id:
+            names = frozenset({id_text(view.parent_task_run_id)})
+        view = _read(backend, view.root_run_id)
+    flow = flow or _load_flow(view)
+    policy = RerunPolicy(from_=names, changed=changed)
+    x = resumed_execution(backend, flow, view, None if scratch else policy)
+    return _execute(x, view, return_state)
+
+
+def fork_flow_run(
+    id: RunId,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    from_: str | Iterable[str] | None = None,
+    changed: bool = False,
+    scratch: bool = False,
+    flow: Flow[..., Any] | None = None,
+    return_state: bool = False,
+) -> Any:
+    """Start a new run from one that exists: calls with the same inputs are answered by what that one completed.
+
+    Args:
+        parameters: What differs from the parameters of the run that exists.
+
+    The other arguments, and the errors, are those of `retry_flow_run`.
+
+    Example:
+        >>> fork_flow_run(run_id, {"day": "2026-02-01"})
+    """
+    backend = connect()
+    view = _read(backend, id)
+    if view.root_run_id != view.id:
+        raise CannotResume(
+            f"Flow run {view.name!r} is nested: start from its root, {id_text(view.root_run_id)}, instead."
+        )
+    flow = flow or _load_flow(view)
+    policy = RerunPolicy(from_=_names(from_), changed=changed)
+    x = fork_execution(backend, flow, view, dict(parameters or {}), None if scratch else policy)
+    return _execute(x, view, return_state)
+
+
+def set_task_result(id: RunId, value: Any) -> None:
+    """Complete a failed task run by hand: its flow run, when it is retried, goes on with this value.
+
+    Args:
+        id: Of the task run.
+        value: Plain data: None, booleans, numbers, texts, lists and dicts.
+
+    Raises:
+        TypeError: The value is not plain data.
+        ObjectNotFound: There is no such task run.
+        RunIsAlive: Its flow run is being executed.
+
+    Example:
+        >>> set_task_result(task_run_id, {"rate": 1.08})
+        >>> retry_flow_run(flow_run_id)
+    """
+    from dalsegno.results.plain import plain_payload
+
+    payload = plain_payload(value)
+    if payload is None:
+        raise TypeError(
+            f"The result of a task run that is given by hand must be plain data (JSON), not {type(value).__name__}."
+        )
+    connect().set_task_result(parse_id(id), pack_plain(payload), "The result was supplied by hand.")
+
+
+def sleep(duration: float | timedelta | None = None, *, until: datetime | None = None) -> Any:
+    """Wait, as a recorded step: a run that is picked up waits only for what was left, or not again.
+
+    Args:
+        duration: Seconds, or a timedelta.
+        until: A time instead; with a time zone, or else in UTC.
+
+    In a coroutine it is to be awaited.
+
+    Example:
+        >>> sleep(timedelta(minutes=5))
+    """
+    if (duration is None) == (until is None):
+        raise TypeError("sleep takes either a duration or until=, and not both.")
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    stamp = None if until is None else (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp()
+    return (_sleep_async if in_async_context() else _sleep)(seconds, stamp)
+
+
+@task(name="sleep")
+def _sleep(seconds: float | None, until: float | None) -> None:
+    time.sleep(_left(seconds, until))
+
+
+@task(name="sleep")
+async def _sleep_async(seconds: float | None, until: float | None) -> None:
+    await asyncio.sleep(_left(seconds, until))
+
+
+def _left(seconds: float | None, until: float | None) -> float:
+    """Return how long is left of a sleep, which may have begun in an earlier attempt."""
+    now = time.time()
+    if until is not None:
+        return max(0.0, until - now)
+    scope = TaskRunContext.get()
+    assert scope is not None and seconds is not None
+    run = scope.task_run
+    begun = now
+    if run.run_count > 1:
+        view = scope.session.backend.read_task_run(run.id_bytes)
+        if view is not None and view.start_time is not None:
+            begun = view.start_time / 1e6
+            run.start_time_us = view.start_time
+    return max(0.0, begun + seconds - now)
+
+
+def _read(backend: Backend, id: RunId) -> FlowRunView:
+    try:
+        view = backend.read_flow_run(parse_id(id))
+    except ValueError:
+        raise ObjectNotFound(f"{id!r} is not the id of a flow run: ids look like {id_text(bytes(16))}.") from None
+    if view is None:
+        raise ObjectNotFound(f"There is no flow run {id_text(parse_id(id))} in {backend.url}.")
+    return view
+
+
+def _names(from_: str | Iterable[str] | None) -> frozenset[str]:
+    if from_ is None:
+        return frozenset()
+    return frozenset({from_} if isinstance(from_, str) else map(str, from_))
+
+
+def _load_flow(view: FlowRunView) -> Flow[..., Any]:
+    entry = view.entry
+    if entry is None or entry.entrypoint is None:
+        reason = "its entry point was not recorded" if entry is None else entry.reason
+        raise CannotResume(
+            f"The code of flow run {view.name!r} cannot be loaded: {reason}. Where the flow is at hand, call "
+            f"retry_flow_run({id_text(view.id)!r}, flow=your_flow)."
+        )
+    return load_flow_from_entrypoint(entry.entrypoint)
+
+
+def _execute(x: Any, view: FlowRunView, return_state: bool) -> Any:
+    with tags_of(frozenset(view.tags)):
+        result = calling.run_execution(x, return_state)
+        if x.flow.is_generator:
+            return list(result)
+        if x.flow.is_async and not in_async_context():
+            return asyncio.run(result)
+        return result
+
+
