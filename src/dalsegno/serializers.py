@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import importlib
 import io
-import json
 import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -63,7 +62,7 @@ class Serializer(ABC):
     def describe(self) -> str:
         """Return the text from which `resolve_serializer` makes an equal one."""
         options = _options(self)
-        return self.type + (json.dumps(options, sort_keys=True) if options else "")
+        return self.type + (_json().dumps(options, sort_keys=True) if options else "")
 
 
 def resolve_serializer(serializer: str | Serializer | None) -> Serializer:
@@ -86,7 +85,7 @@ def _resolve_name(name: str) -> Serializer:
     kind, brace, options = name.partition("{")
     if kind in _registry:
         try:
-            return _registry[kind](**json.loads(brace + options)) if brace else _registry[kind]()
+            return _registry[kind](**_json().loads(brace + options)) if brace else _registry[kind]()
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"The serializer {name!r} cannot be made: {error}") from error
     if name.startswith("compressed/"):
@@ -114,6 +113,10 @@ def _too_large(obj: Any, limit: int) -> ResultTooLarge:
         f"A value of type {type(obj).__qualname__} takes more than {limit:,} bytes and is not kept."
         " Raise the setting results.max_size, or write it to a file or table and return where it is."
     )
+
+
+def _json() -> ModuleType:
+    return importlib.import_module("json")  # most runs never need it
 
 
 def _library(name: str, purpose: str) -> ModuleType:
@@ -341,7 +344,7 @@ class CompressedSerializer(Serializer):
         inner = resolve_serializer(self.serializer).describe()
         if self.compressionlib == "lzma":
             return f"compressed/{inner}"
-        return "compressed" + json.dumps({"compressionlib": self.compressionlib, "serializer": inner})
+        return "compressed" + _json().dumps({"compressionlib": self.compressionlib, "serializer": inner})
 
     def _library(self) -> Any:
         return _library(self.compressionlib, "to compress results")

@@ -86,8 +86,7 @@ def test_flow_parameters_count() -> None:
 
 
 def test_the_default_is_inputs_source_and_run() -> None:
-    total = INPUTS + TASK_SOURCE + RUN_ID
-    assert total == DEFAULT
+    assert INPUTS + TASK_SOURCE + RUN_ID == DEFAULT
     base = key(DEFAULT, {"x": 1}, run_id="1")
     assert base == key(DEFAULT, {"x": 1}, run_id="1")
     assert base not in (key(DEFAULT, {"x": 2}, run_id="1"), key(DEFAULT, {"x": 1}, run_id="2"))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +99,7 @@ def hide(url: str) -> str:
 def _write_local(path: Path, data: bytes) -> None:
     """Write beside the place, make it durable, then move it there: a reader sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
     try:
         with open(temporary, "xb") as file:
             file.write(data)

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,6 +156,8 @@ def _parse(line: str, path: Path) -> Key:
 
 def _create(path: Path) -> None:
     """Make the file so that, of many processes that try at once, one wins and nobody sees half a file."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".result-key-", dir=path.parent)  # mode 0600
     try:
