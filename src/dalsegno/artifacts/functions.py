@@ -86,6 +86,8 @@ def update_progress_artifact(
 
     The description stays as it is unless a new one is given. `client` is not needed and not used.
     """
+    if not isinstance(artifact_id, uuid.UUID | str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{artifact_id!r} is no id of an artifact; of a future use its result().")
     id_ = parse_id(artifact_id)
     change(id_, as_json(checked_progress(progress), "progress"), description)
     return ArtifactId(bytes=id_)
