@@ -55,9 +55,9 @@ def buy(product: str) -> None:
         print(f"{product} is dear: asking the buyer")
         order = ask_buyer.submit(product, price)
     # A trigger looks at how the upstreams ended. This one is skipped if all went well ...
-    wake_someone.submit(product, wait_for=[order])
-    # ... and this one runs in any case.
-    close_books.submit(product, wait_for=[order]).wait()
+    alarm = wake_someone.submit(product, wait_for=[order])
+    # ... and this one runs in any case, once they have ended.
+    close_books.submit(product, wait_for=[order, alarm])
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def ask(*arguments: str) -> list[dict]:
 
 def gather_evidence(flow_run: str) -> Evidence:
     steps: dict[str, list[dict]] = {}
-    for task_run in ask("task-run", "ls", "--flow-run", flow_run, "--limit", "1000"):
+    for task_run in ask("task-run", "ls", "--flow-run", flow_run, "--all"):
         steps.setdefault(task_run["name"][:2], []).append(task_run)
     return Evidence(steps, read_diary(DIARY))
 

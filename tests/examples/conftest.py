@@ -44,7 +44,7 @@ class Terminal:
     def list_records(self, *arguments: str, home: Path | None = None) -> list[dict[str, Any]]:
         """What `dalsegno ... --output json` says of the records in `home`, or else in ~/.dalsegno."""
         settings = [f"DALSEGNO_HOME={home}"] if home else []
-        done = self.run("env", *settings, BIN / "dalsegno", *arguments, "--limit", "1000", "--output", "json")
+        done = self.run("env", *settings, BIN / "dalsegno", *arguments, "--all", "--output", "json")
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
