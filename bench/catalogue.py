@@ -206,7 +206,7 @@ CASES = (
         FLOWS,
         sizes=(100_000,),
         quick_sizes=(200,),
-        peer_sizes={"prefect": (10_000, 1_000), "dbos": (10_000, 1_000)},
+        peer_sizes={"prefect": (2_000, 500), "dbos": (2_000, 500)},
         repeats=HEAVY_REPEATS,
         limit_seconds=LIMIT_SECONDS,
     ),
@@ -222,7 +222,7 @@ CASES = (
         FLOWS,
         sizes=(1_000,),
         quick_sizes=(20,),
-        peer_sizes={"prefect": (200,)},
+        peer_sizes={"prefect": (30,)},
     ),
     Case(
         "million_calls",

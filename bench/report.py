@@ -31,11 +31,15 @@ class About:
     date: str
 
 
-def table(cases: Sequence[Case], results: Results) -> list[list[str]]:
-    """The rows of the report, a heading first: what, a column per peer, the budget, whether it is met."""
+def table(cases: Sequence[Case], results: Results, *, judged: bool = True) -> list[list[str]]:
+    """The rows of the report, a heading first: what, a column per peer, the budget, whether it is met.
+
+    Budgets are left out where the figures are not fit to be `judged`.
+    """
     heading = ["what", *(PEERS[name].title for name in COLUMNS), "budget", "met"]
     rows = [_row(case, figure, results[case.name]) for case in cases for figure in case.figures]
-    return [heading, *(row for row in rows if any(cell != NOT_APPLICABLE for cell in row[1:5]))]
+    shown = [row for row in rows if any(cell != NOT_APPLICABLE for cell in row[1:5])]
+    return [heading, *(shown if judged else ([*row[:5], "", ""] for row in shown))]
 
 
 def _row(case: Case, figure: Figure, outcomes: Mapping[str, Outcome]) -> list[str]:

@@ -41,7 +41,7 @@ def main() -> int:
         about, results = _run(cases, environments, options)
     except InstallError as error:
         sys.exit(f"bench: {error}")
-    rows = report.table([case for case in cases if case.name in results], results)
+    rows = report.table([case for case in cases if case.name in results], results, judged=not arguments.quick)
     print(report.headline(about), report.as_text(rows), sep="\n\n")
     is_full = not (
         arguments.quick or arguments.only or arguments.peer or arguments.repeats or arguments.limit
