@@ -121,6 +121,9 @@ def test_taking_an_input_away_gives_a_new_policy() -> None:
         assert key(less, {"x": 1, "y": 2}) == key(less, {"x": 1, "y": 3}) == key(policy, {"x": 1})
         assert key(less, {"x": 1, "y": 2}) != key(less, {"x": 2, "y": 2})
         assert key(policy, {"x": 1, "y": 2}) != key(policy, {"x": 1, "y": 3})
+    less = INPUTS - "a" - "b"
+    assert isinstance(less, Inputs)
+    assert less.exclude == ["a", "b"]
     assert not INPUTS.exclude
     assert INPUTS.exclude == ()
     assert TASK_SOURCE - "x" == TASK_SOURCE
