@@ -140,7 +140,16 @@ class PooledDrive:
     A body that overruns its time and cannot be stopped is left to its thread, and the life goes on without it.
     """
 
-    def __init__(self, life: Life, pool: ThreadPool, context: Context, at_end: Callable[[BaseException | None], None]) -> None:
+    def __init__(
+        self,
+        life: Life,
+        pool: ThreadPool,
+        context: Context,
+        at_end: Callable[[BaseException | None], None],
+        call_elsewhere: Callable[[Call], Any] | None = None,
+    ) -> None:
+        self._call = call_elsewhere or call
+        self._elsewhere = call_elsewhere is not None
         self._life = life
         self._pool = pool
         self._context = context
@@ -180,10 +189,10 @@ class PooledDrive:
 
     def _answer(self, step: Step) -> Step | None:
         """Perform a step and give the next one; None if another thread has gone on meanwhile."""
-        if isinstance(step, Call) and step.timeout is not None:
+        if isinstance(step, Call) and step.timeout is not None and not self._elsewhere:
             return self._call_in_time(step)
         try:
-            reply = self._context.run(call if isinstance(step, Call) else perform, step)  # pyright: ignore
+            reply = self._context.run(self._call if isinstance(step, Call) else perform, step)  # pyright: ignore
         except BaseException as error:
             problem = error
             return self._context.run(lambda: self._life.throw(problem))
@@ -200,7 +209,7 @@ class PooledDrive:
         context = self._context.copy()
         go_on: Callable[[], Step]
         try:
-            reply = context.run(timeouts.call_in_thread, step, call, turn, abandon)
+            reply = context.run(timeouts.call_in_thread, step, self._call, turn, abandon)
             go_on = lambda: self._life.send(reply)  # noqa: E731
         except BaseException as error:
             problem = error

@@ -38,7 +38,7 @@ from dalsegno._engine.states import (
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.waiting import returned_states, settle_inputs, stamp_inputs
-from dalsegno.exceptions import RunCancelled, Skip, TaskRunTimeoutError
+from dalsegno.exceptions import CrashedRun, RunCancelled, Skip, TaskRunTimeoutError
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES, StateType
 
@@ -240,6 +240,8 @@ def failure(x: TaskExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
         _log_failure(x.run, error)
         return (FAILED, now(), "TimedOut", f"Task run failed due to timeout: {error!r}"), error
     _log_failure(x.run, error)
+    if isinstance(error, CrashedRun):
+        return (CRASHED, now(), None, str(error)), error
     message = f"Task run encountered an exception {type(error).__name__}: {error}"
     return (FAILED, now(), None, message), error
 

@@ -1,0 +1,103 @@
+"""Tasks in other processes of this machine: for bodies that keep the interpreter busy."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextvars import Context
+from typing import Any
+
+from dalsegno._backend.connect import connect
+from dalsegno._engine import remote
+from dalsegno._engine.drivers import PooledDrive
+from dalsegno._engine.pool import ThreadPool
+from dalsegno._engine.steps import Call, Life
+from dalsegno._engine.submission import AtEnd, Launcher
+from dalsegno.exceptions import CrashedRun
+from dalsegno.task_runners.base import TaskRunner
+from dalsegno.task_runners.threads import ThreadPoolTaskRunner
+
+
+class ProcessPoolTaskRunner(TaskRunner):
+    """Runs the bodies of submitted tasks in a pool of processes; futures, contexts, logs and tags work as in threads.
+
+    Functions, arguments and results are sent by cloudpickle. A script that uses it needs the usual
+    ``if __name__ == "__main__":`` around what starts its flow.
+
+    Args:
+        max_workers: How many processes; by default as many as there are processors.
+        initializer, initargs: Called once in each process.
+
+    Example:
+        >>> @flow(task_runner=ProcessPoolTaskRunner(max_workers=4))
+        ... def nightly(): ...
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__()
+        if max_workers is not None and (not isinstance(max_workers, int) or max_workers < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"max_workers must be a whole number, 1 or more; it is {max_workers!r}.")
+        self.max_workers = max_workers
+        self.initializer = initializer
+        self.initargs = initargs
+
+    def settings(self) -> tuple[Any, ...]:
+        return (self.max_workers, self.initializer, self.initargs)
+
+    def open(self) -> Launcher:
+        return _ProcessLauncher(self.max_workers or os.cpu_count() or 1, self.initializer, self.initargs)
+
+
+class _ProcessLauncher:
+    """Lives lives on threads, one for each process, and sends the bodies over."""
+
+    def __init__(self, workers: int, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+        self._pool = ThreadPool(workers, name="dalsegno-process-worker")
+        self._make: Callable[[], ProcessPoolExecutor] = lambda: ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), initializer, initargs
+        )
+        self._lock = threading.Lock()
+        self._executor: ProcessPoolExecutor | None = None
+
+    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> None:
+        """Live a life whose bodies run in another process, coroutines too."""
+        PooledDrive(life, self._pool, context, at_end, self._call).start()
+
+    def _call(self, step: Call) -> Any:
+        message = remote.pack_call(step)
+        with self._lock:
+            if self._executor is None:
+                self._executor = self._make()
+            executor = self._executor
+        try:
+            reply = executor.submit(_run, message).result()
+        except BrokenProcessPool as error:
+            with self._lock:
+                if self._executor is executor:
+                    self._executor = None
+            raise CrashedRun(
+                "A process of the pool ended abruptly while the task ran in it (killed, out of memory, or os._exit): "
+                f"{error}"
+            ) from error
+        return remote.unpack_reply(reply)
+
+    def close(self) -> None:
+        """Let the processes end."""
+        self._pool.close()
+        with self._lock:
+            if self._executor is not None:
+                self._executor.shutdown(wait=True)
+                self._executor = None
+
+
+def _run(message: bytes) -> bytes:
+    return remote.run_call(message, connect, ThreadPoolTaskRunner)
