@@ -12,6 +12,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import duckdb
@@ -158,7 +159,8 @@ def reconcile(
 @signed
 def add_up(orders: pd.DataFrame, lines: pd.DataFrame, countries: pd.DataFrame) -> pd.DataFrame:
     amounts = lines.groupby("order_id", as_index=False)["amount"].sum()
-    return orders.merge(amounts, on="order_id").merge(countries, on="country")
+    orders = orders.merge(amounts, on="order_id", how="left").fillna({"amount": 0.0})
+    return orders.merge(countries, on="country")
 
 
 # Convert ----------------------------------------------------------------------------------------------
@@ -167,8 +169,11 @@ def add_up(orders: pd.DataFrame, lines: pd.DataFrame, countries: pd.DataFrame) -
 @task(task_run_name="17 fetch exchange rates", retries=2, retry_delay_seconds=0.5)
 @signed
 def fetch_rates(url: str) -> dict[str, float]:
-    with urlopen(url, timeout=10) as answer:
-        return json.load(answer)
+    try:
+        with urlopen(url, timeout=10) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        raise ConnectionError(f"{url} answered {error.code} {error.reason}") from None
 
 
 @task(task_run_name="18 convert to euros")
