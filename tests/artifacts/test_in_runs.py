@@ -157,6 +157,22 @@ def test_a_failed_run_keeps_its_artifacts() -> None:
     assert data() == ['"evidence"']
 
 
+def test_hooks_make_artifacts() -> None:
+    def note(flow: Any, flow_run: Any, state: Any) -> None:
+        create_markdown_artifact(f"the hook of {state.name}")
+
+    @task(on_failure=[note])
+    def broken() -> None:
+        raise ValueError
+
+    @flow(on_failure=[note], on_completion=[note])
+    def hooked() -> None:
+        broken(return_state=True)
+
+    hooked()
+    assert sorted(data()) == ['"the hook of Completed"', '"the hook of Failed"']
+
+
 def test_an_id_can_be_a_result() -> None:
     @task
     def making() -> Any:

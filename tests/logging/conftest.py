@@ -41,7 +41,7 @@ class FakeRun(SimpleNamespace):
 
 def make_flow_run(session: Any, name: str = "witty-otter") -> FakeRun:
     id_ = new_id()
-    return FakeRun(id_bytes=id_, id=id_.hex(), name=name, flow_name="nightly", session=session, refused=False)
+    return FakeRun(id_bytes=id_, id=id_.hex(), name=name, flow_name="nightly", session=session)
 
 
 def make_task_run(session: Any, flow_run: FakeRun | None, name: str = "clean-4f1") -> FakeRun:
@@ -55,7 +55,6 @@ def make_task_run(session: Any, flow_run: FakeRun | None, name: str = "clean-4f1
         flow_run_id_bytes=None if flow_run is None else flow_run.id_bytes,
         flow_run_id=None if flow_run is None else flow_run.id,
         session=session,
-        refused=False,
     )
 
 

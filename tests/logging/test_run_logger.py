@@ -159,15 +159,6 @@ def test_levels_below_the_setting_are_not_kept(session: Any, flow_run: FakeRun, 
     assert journal.messages == ["fine"]
 
 
-def test_the_lines_of_an_abandoned_body_are_refused(
-    session: Any, flow_run: FakeRun, task_run: FakeRun, journal: KeptLines
-) -> None:
-    with standing_in(session, flow_run, task_run):
-        task_run.refused = True
-        get_run_logger().info("too late")
-    assert journal.lines == []
-
-
 def test_the_lines_of_one_microsecond_are_told_apart_in_their_order(
     session: Any, flow_run: FakeRun, journal: KeptLines
 ) -> None:

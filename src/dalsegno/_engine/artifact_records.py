@@ -65,10 +65,7 @@ def _next_id(scope: Scope, type_: str, key: str | None) -> bytes:
 
 
 def add(scope: Scope, record: ArtifactRecord, *, changeable: bool = False) -> None:
-    """Hand a record to the journal. What the thread of an abandoned body makes is refused."""
-    run = scope.task_run or scope.flow_run
-    if scope.closed or (run is not None and run.refused):
-        return
+    """Hand a record to the journal; one that is `changeable` is remembered for `change`."""
     if changeable:
         _changeable.setdefault(scope.session, {})[record.id] = record
     scope.session.journal.add_artifact(record)

@@ -66,7 +66,7 @@ class JournalHandler(OnceHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         run = current_run()
-        if run is None or run.refused:
+        if run is None:
             return
         try:
             run.session.journal.add_log(line_of(record, run, self.max_line_size))
