@@ -28,7 +28,8 @@ def current_process() -> ProcessRecord:
 
 
 def is_alive(record: ProcessRecord) -> bool | None:
-    """Tell whether a process still runs; None if that cannot be known from here (another machine or container)."""
+    """Tell whether a process still runs; None if that cannot be known from here (another machine or
+    container)."""
     if record.host != os.uname().nodename:
         return None
     if record.boot_id is not None and record.boot_id != boot_id():
@@ -66,7 +67,8 @@ def pid_namespace() -> str | None:
 
 
 def start_time(pid: int) -> float | None:
-    """Return when a process started, as in `ProcessRecord.start_time`; None if there is none, or only a dead shell of it."""
+    """Return when a process started, as in `ProcessRecord.start_time`; None if there is none, or only a dead
+    shell of it."""
     if not (_PROC / "self/stat").exists():
         return _start_time_by_ps(pid)
     text = _text(_PROC / str(pid) / "stat")

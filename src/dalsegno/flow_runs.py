@@ -62,7 +62,9 @@ def retry_flow_run(
     """
     backend = connect()
     if parameters is not None:
-        return fork_flow_run(id, parameters, from_=from_, changed=changed, scratch=scratch, flow=flow, return_state=return_state)
+        return fork_flow_run(
+            id, parameters, from_=from_, changed=changed, scratch=scratch, flow=flow, return_state=return_state
+        )
     view = _read(backend, id)
     names = _names(from_)
     if view.root_run_id != view.id:
@@ -214,5 +216,3 @@ def _execute(x: Any, view: FlowRunView, return_state: bool) -> Any:
         if x.flow.is_async and not in_async_context():
             return asyncio.run(result)
         return result
-
-

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from dalsegno._backend.connect import connect
@@ -262,7 +263,12 @@ class Flow(Generic[P, R]):
         return future
 
     def map(
-        self, *args: Any, return_state: bool = False, wait_for: Any = None, max_in_flight: int | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        max_in_flight: int | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Submit one nested flow run for each item of the iterable arguments, as `Task.map` does for tasks."""
         futures: FutureList[Any] = map_calls.submit_all(
@@ -452,19 +458,23 @@ def flow(fn: Any = None, /, **options: Any) -> Any:
         >>> nightly()
     """
     if fn is None:
-        return lambda function: Flow(function, **options)
+        return partial(Flow[..., Any], **options)
     return Flow(fn, **options)
 
 
-def select_flow(flows: Iterable[Flow[Any, Any]], flow_name: str | None = None, from_message: str = "") -> Flow[Any, Any]:
+def select_flow(
+    flows: Iterable[Flow[Any, Any]], flow_name: str | None = None, from_message: str = ""
+) -> Flow[Any, Any]:
     """Return the only flow, or the one of that name. Raises MissingFlowError, which lists what there is."""
     from dalsegno._engine.entrypoints import select
 
     return select(list(flows), flow_name, from_message)
 
 
-def load_flow_from_entrypoint(entrypoint: str) -> Flow[Any, Any]:
+def load_flow_from_entrypoint(entrypoint: str, use_placeholder_flow: bool = True) -> Flow[..., Any]:
     """Load a flow from ``"path/to/file.py:function"`` or ``"package.module:function"``.
+
+    `use_placeholder_flow` is taken for the sake of code that gives it; a flow is never replaced by a placeholder.
 
     Raises EntrypointError, MissingFlowError or ScriptError, which say what is wrong and where.
     """

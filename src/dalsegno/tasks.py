@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from dalsegno._backend.connect import connect
@@ -20,10 +21,11 @@ from dalsegno._engine.futures import Future, FutureList
 from dalsegno._engine.options import NotSet, check_hooks, check_tags, check_timeout, not_set
 from dalsegno._engine.retrying import RetryDelays, exponential_backoff, retry_policy
 from dalsegno._engine.states import State
+from dalsegno._engine.triggering import check_trigger
 from dalsegno.model.records import TaskDefinition
 from dalsegno.settings import get_current_settings
 
-__all__ = ["Task", "TaskOptions", "exponential_backoff", "task"]
+__all__ = ["Task", "TaskOptions", "exponential_backoff", "task", "task_input_hash"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -149,7 +151,7 @@ class Task(Generic[P, R]):
         self._set_caching(cache_policy)
         self.cache_expiration = cache_expiration
         self.refresh_cache = refresh_cache
-        self.trigger = trigger
+        self.trigger = check_trigger(trigger)
         self.fallback = None if fallback is not_set else fallback
         self.has_fallback = fallback is not not_set
         self._set_hooks(given)
@@ -205,7 +207,9 @@ class Task(Generic[P, R]):
             from dalsegno.cache_policies import CacheKeyFnPolicy
 
             if chosen is not None:
-                warnings.warn(f"Task {self.name!r} has both cache_key_fn and cache_policy: cache_key_fn is used.", stacklevel=4)
+                warnings.warn(
+                    f"Task {self.name!r} has both cache_key_fn and cache_policy: cache_key_fn is used.", stacklevel=4
+                )
             chosen = CacheKeyFnPolicy(cache_key_fn=self.cache_key_fn)
         if chosen is not None and self.persist_result is False:
             warnings.warn(
@@ -255,7 +259,11 @@ class Task(Generic[P, R]):
 
     @overload
     def __call__(
-        self: Task[P, R], *args: P.args, return_state: Literal[True], wait_for: Any = None, **kwargs: P.kwargs  # pyright: ignore
+        self: Task[P, R],
+        *args: P.args,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: P.kwargs,  # pyright: ignore
     ) -> State[R]: ...
     @overload
     def __call__(self: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -276,9 +284,7 @@ class Task(Generic[P, R]):
         return calling.call_task(self, args, kwargs, return_state, wait_for, connect)
 
     @overload
-    def submit(
-        self: Task[P, Coroutine[Any, Any, S]], *args: P.args, **kwargs: P.kwargs
-    ) -> Future[S]: ...
+    def submit(self: Task[P, Coroutine[Any, Any, S]], *args: P.args, **kwargs: P.kwargs) -> Future[S]: ...
     @overload
     def submit(self: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
     def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
@@ -297,9 +303,7 @@ class Task(Generic[P, R]):
         return future
 
     @overload
-    def map(
-        self: Task[P, Coroutine[Any, Any, S]], *args: Any, **kwargs: Any
-    ) -> FutureList[S]: ...
+    def map(self: Task[P, Coroutine[Any, Any, S]], *args: Any, **kwargs: Any) -> FutureList[S]: ...
     @overload
     def map(self: Task[P, R], *args: Any, **kwargs: Any) -> FutureList[R]: ...
     def map(
@@ -355,7 +359,7 @@ class Task(Generic[P, R]):
                 f"with_options of the task {self.name!r} has no option {', '.join(sorted(map(repr, unknown)))}; "
                 f"it has {', '.join(TaskOptions.__annotations__)}."
             )
-        current = {**self._options, **self.hooks, "tags": self.tags}
+        current: dict[str, Any] = {**self._options, **self.hooks, "tags": self.tags}
         options = {key: value for key, value in options.items() if not isinstance(value, NotSet)}
         if "cache_key_fn" in options and "cache_policy" not in options:
             current["cache_policy"] = not_set
@@ -510,5 +514,12 @@ def task(fn: Any = None, /, **options: Any) -> Any:
         ... def extract(day: str) -> list[dict]: ...
     """
     if fn is None:
-        return lambda function: Task(function, **options)
+        return partial(Task[..., Any], **options)
     return Task(fn, **options)
+
+
+def task_input_hash(context: Any, arguments: dict[str, Any]) -> str | None:
+    """Return a cache key made of the task and its inputs; for ``cache_key_fn=task_input_hash``."""
+    from dalsegno.cache_policies import task_input_hash as make
+
+    return make(context, arguments)

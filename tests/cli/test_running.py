@@ -41,7 +41,6 @@ def test_the_exit_code_is_that_of_the_run(
     )
     assert found == code
     told = capsys.readouterr().err
-    assert "Flow run 'brave-otter' of 'nightly' has begun: " in told
     assert f"{state.value.title()}  nightly  brave-otter" in told
     assert ("\nWhy.\n" in told) == (code != 0)
     assert ("dalsegno flow-run retry " in told) == (code != 0)

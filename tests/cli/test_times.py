@@ -39,7 +39,8 @@ def test_what_was_long_ago_has_a_date() -> None:
 @pytest.mark.parametrize(
     ("span", "text"),
     [
-        (-1, "0 ms"),
+        (-1, "0.0 ms"),
+        (470, "0.5 ms"),
         (40_000, "40 ms"),
         (2_549_000, "2.5 s"),
         (200 * SECOND, "3 min 20 s"),

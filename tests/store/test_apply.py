@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from dalsegno._backend.embedded import StoreBackend
-from dalsegno.model.ids import new_id
-from dalsegno.model.records import ArtifactRecord, ResultBlob
-from dalsegno.model.states import pack_states
-from dalsegno.model.views import OpenRun, Page, RunFilter
 from tests.store.make import (
     CLEAN,
     COMPLETED,
@@ -19,6 +14,12 @@ from tests.store.make import (
     many_task_runs,
     now,
 )
+
+from dalsegno._backend.embedded import StoreBackend
+from dalsegno.model.ids import new_id
+from dalsegno.model.records import ArtifactRecord, ResultBlob
+from dalsegno.model.states import pack_states
+from dalsegno.model.views import OpenRun, Page, RunFilter
 
 
 def test_what_was_delivered_can_be_read(backend: StoreBackend) -> None:
@@ -47,9 +48,7 @@ def test_what_was_delivered_can_be_read(backend: StoreBackend) -> None:
 
 def test_a_batch_that_comes_twice_changes_nothing(backend: StoreBackend) -> None:
     run = Run()
-    batch = run.batch(
-        flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 700), logs=[run.log("once")]
-    )
+    batch = run.batch(flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 700), logs=[run.log("once")])
     backend.deliver(batch)
     before = backend.read_task_run(batch.task_runs[3].id), backend.read_flow_run(run.id)
     backend.deliver(batch)
@@ -216,9 +215,9 @@ def test_task_runs_that_were_not_come_to_again_are_marked(backend: StoreBackend)
     backend.deliver(again.batch(flow_runs=[again.flow_run(COMPLETED)], superseded=[gone.id]))
     marks = {task_run.id: task_run.superseded_by for task_run in backend.list_task_runs(RunFilter(), Page())}
     assert marks == {gone.id: 2, kept.id: None}
-    assert [task_run.id for task_run in backend.list_task_runs(RunFilter(include_superseded=False), Page())] == [
-        kept.id
-    ]
+    assert [
+        task_run.id for task_run in backend.list_task_runs(RunFilter(include_superseded=False), Page())
+    ] == [kept.id]
     assert {entry.id: entry.superseded for entry in backend.replay_entries(run.id, None, 10)} == {
         gone.id: True,
         kept.id: False,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from tests.store.make import COMPLETED, FAILED, PENDING, RUNNING, Run
 
 from dalsegno import _processes
 from dalsegno._backend.embedded import StoreBackend
@@ -16,7 +17,6 @@ from dalsegno.model.ids import new_id
 from dalsegno.model.records import ProcessRecord
 from dalsegno.model.results import pack_plain
 from dalsegno.model.views import OpenRun
-from tests.store.make import COMPLETED, FAILED, PENDING, RUNNING, Run
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.store.make import COMPLETED, RUNNING, Run, now
+from tests.store.test_attempts import gone, record_of
 
 from dalsegno import _processes
 from dalsegno._backend.embedded import StoreBackend
@@ -18,8 +20,6 @@ from dalsegno._store.connections import Database
 from dalsegno._store.processes import LONGEST_SILENCE
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import RunFilter
-from tests.store.make import COMPLETED, RUNNING, Run, now
-from tests.store.test_attempts import gone, record_of
 
 # Delivers one run with two task runs, says its id, and waits to be killed.
 _VICTIM = """

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store.make import Run, many_task_runs
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import files
@@ -22,7 +23,6 @@ from dalsegno.exceptions import (
     DiskFull,
 )
 from dalsegno.model.views import Page, RunFilter
-from tests.store.make import Run, many_task_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 

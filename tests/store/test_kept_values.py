@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tests.store.make import Run, now
+
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.model.ids import new_id
 from dalsegno.model.records import ResultBlob
 from dalsegno.model.results import StoredResult, pack_plain, pack_stored
 from dalsegno.model.views import CacheEntry, VariableView
-from tests.store.make import Run, now
 
 
 def variable(name: str, value: object, **fields: object) -> VariableView:

@@ -12,13 +12,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.store.make import COMPLETED, RUNNING, Run, many_task_runs
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store.connections import Database
 from dalsegno.exceptions import BackendUnavailable
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import Page, RunFilter
-from tests.store.make import COMPLETED, RUNNING, Run, many_task_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 

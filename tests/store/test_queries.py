@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.store.make import COMPLETED, FAILED, HOURLY, LOAD, PENDING, RUNNING, Run, many_task_runs, now
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.records import ArtifactRecord, default_task_run_name, pack_extra
 from dalsegno.model.views import Page, RunFilter
-from tests.store.make import COMPLETED, FAILED, HOURLY, LOAD, PENDING, RUNNING, Run, many_task_runs, now
 
 
 class Shop:
@@ -249,8 +249,6 @@ def test_a_list_costs_no_more_because_history_is_long(backend: StoreBackend) -> 
     assert len(shown) == len(filters) + 1
     for text in shown:
         plan = backend.database.read(
-            lambda connection, text=text: [
-                row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")
-            ]
+            lambda connection, text=text: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
         )
         assert not [step for step in plan if "TEMP B-TREE" in step or step == "SCAN run"], (text, plan)

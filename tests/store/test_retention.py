@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.store.make import COMPLETED, Run, many_task_runs, now
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.model.ids import new_id
 from dalsegno.model.records import ArtifactRecord, ResultBlob
 from dalsegno.model.results import StoredResult, pack_stored
 from dalsegno.model.views import Page, RunFilter
-from tests.store.make import COMPLETED, Run, many_task_runs, now
 
 _DAY = 86_400
 _TABLES = ("flow_run", "task_run", "log", "artifact", "result_blob")

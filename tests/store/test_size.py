@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dalsegno._backend.embedded import StoreBackend
 from tests.store.make import COMPLETED, Run, many_task_runs
+
+from dalsegno._backend.embedded import StoreBackend
 
 ROWS = 100_000
 

@@ -23,7 +23,8 @@ def connect() -> Backend:
     settings = get_current_settings()
     if settings.api.url is not None:
         raise ConfigurationError(
-            f"DALSEGNO_API_URL is set ({settings.api.url}), but this version has no server support: unset it to use "
+            f"DALSEGNO_API_URL is set ({settings.api.url}), but this version has no server support: unset it "
+            f"to use "
             "the database directly."
         )
     url = settings.database.url
@@ -50,7 +51,8 @@ def database_path(url: str) -> str:
     scheme, separator, path = url.partition(":///")
     if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
         raise ConfigurationError(
-            f"DALSEGNO_DATABASE_URL is {_without_password(url)!r}; this version knows SQLite files only, as in "
+            f"DALSEGNO_DATABASE_URL is {_without_password(url)!r}; this version knows SQLite files only, as "
+            f"in "
             "'sqlite:////home/me/runs.db'."
         )
     return str(Path(path).expanduser().absolute())

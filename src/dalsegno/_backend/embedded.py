@@ -66,7 +66,8 @@ class StoreBackend:
     @classmethod
     def in_memory(cls) -> StoreBackend:
         """Return a backend over an empty database that is gone when it is closed; for tests."""
-        # A file, for memory that several connections share has locks that make readers fail. It is never synced.
+        # A file, for memory that several connections share has locks that make readers fail. It is never
+        # synced.
         folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         handle, path = tempfile.mkstemp(prefix="dalsegno-", suffix=".db", dir=folder)
         os.close(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 
@@ -24,7 +24,7 @@ def set_place(place: Place | None) -> None:
 
 
 @contextlib.contextmanager
-def released() -> Iterator[None]:
+def released() -> Generator[None]:
     """Give up this thread's place in its pool, if it has one, while the block waits for something."""
     place: Place | None = getattr(_local, "place", None)
     if place is None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine import logs
 from dalsegno._engine.context import TaskRunContext
+from dalsegno._engine.keeping import storage_key
 from dalsegno._engine.runs import COMPLETED, RUNNING, now
 from dalsegno._engine.states import MISSING
 from dalsegno._engine.steps import Block, Step
-from dalsegno._engine.keeping import storage_key
 from dalsegno.exceptions import ConfigurationError, DalsegnoException
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import CacheEntry

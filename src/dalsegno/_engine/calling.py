@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from dalsegno._backend.protocol import Backend
@@ -89,7 +89,7 @@ def outcome(run: Run, return_state: bool) -> Any:
             return None
         return value.get() if isinstance(value, Lazy) else value
     if code == PENDING:
-        raise UpstreamFailed(f"{run.name!r} did not run. {run.state.message or ''}")  # pyright: ignore
+        raise UpstreamFailed(f"{run.name!r} did not run. {run.state.message or ''}")
     if is_state_iterable(run.value):
         return run.value
     if code > COMPLETED:
@@ -157,7 +157,9 @@ def prepare_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conn
     return x
 
 
-def resume_flow(flow: FlowSpec, parameters: dict[str, Any], session: Session, run: FlowRun, replay: ReplayIndex | None) -> FlowExecution:
+def resume_flow(
+    flow: FlowSpec, parameters: dict[str, Any], session: Session, run: FlowRun, replay: ReplayIndex | None
+) -> FlowExecution:
     """Make the execution of another attempt of a root flow run."""
     session.journal.enter(session)
     return FlowExecution(flow, parameters, session, run=run, replay=replay)
@@ -171,5 +173,7 @@ def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conne
     assert x.call is not None
     future: FlowRunFuture[Any] = FlowRunFuture(x.call.run, x.run.id_bytes)
     life = flow_life(x)
-    submissions.start(future, life, submissions.flow_launcher(ThreadLauncher), upstreams(x.call), is_async=flow.is_async)
+    submissions.start(
+        future, life, submissions.flow_launcher(ThreadLauncher), upstreams(x.call), is_async=flow.is_async
+    )
     return future

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -162,14 +162,12 @@ def get_run_context() -> Scope:
     """Return the scope of the innermost run, task or flow. Raises MissingContextError outside of runs."""
     scope = _scope.get()
     if scope is None:
-        raise MissingContextError(
-            "There is no run here: this works only inside the body of a flow or task, or a hook."
-        )
+        raise MissingContextError("There is no run here: this works only inside the body of a flow or task, or a hook.")
     return scope
 
 
 @contextlib.contextmanager
-def tags(*new_tags: str) -> Iterator[set[str]]:
+def tags(*new_tags: str) -> Generator[set[str]]:
     """Add tags to the flow and task runs that are started inside; gives the tags that are in force.
 
     Example:
@@ -185,7 +183,7 @@ def tags(*new_tags: str) -> Iterator[set[str]]:
 
 
 @contextlib.contextmanager
-def scope_of(scope: Scope | None) -> Iterator[None]:
+def scope_of(scope: Scope | None) -> Generator[None]:
     """Stand in a scope for a while (for hooks, and for code that runs elsewhere)."""
     token = _scope.set(scope)
     try:
@@ -195,7 +193,7 @@ def scope_of(scope: Scope | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def tags_of(values: frozenset[str]) -> Iterator[None]:
+def tags_of(values: frozenset[str]) -> Generator[None]:
     """Put exactly these tags in force for a while."""
     token = _tags.set(values)
     try:

@@ -19,7 +19,6 @@ from dalsegno._engine.session import Session
 from dalsegno._engine.spec import FlowSpec
 from dalsegno._engine.states import (
     MISSING,
-    State,
     crash_message,
     raw_data,
     return_value_to_state,
@@ -167,7 +166,14 @@ def attempts(x: FlowExecution) -> Life:
             break
         delay = retry.delay(failures)
         failures += 1
-        logs.write(run, logging.INFO, "Retry %d/%d starts %s.", failures, retry.retries, f"in {delay:g} second(s)" if delay else "now")
+        logs.write(
+            run,
+            logging.INFO,
+            "Retry %d/%d starts %s.",
+            failures,
+            retry.retries,
+            f"in {delay:g} second(s)" if delay else "now",
+        )
         details = {"scheduled_time": now() + round(delay * 1e6)}
         yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details), MISSING)
         if delay > 0:
@@ -180,9 +186,7 @@ def attempts(x: FlowExecution) -> Life:
 def load_replay(x: FlowExecution) -> None:
     """Read what the run of the body that has just failed recorded, so that the next one picks up there."""
     x.session.journal.barrier(durable=False)
-    x.replay = ReplayIndex(
-        x.session.backend, x.session.root_run_id, within=x.run.id_bytes, same_attempt=True
-    )
+    x.replay = ReplayIndex(x.session.backend, x.session.root_run_id, within=x.run.id_bytes, same_attempt=True)
 
 
 def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tuple[Any, ...], Any]]:
@@ -302,5 +306,3 @@ def persists(x: FlowExecution) -> bool:
 def timed_out(seconds: float) -> Exception:
     """Make the error of a flow run whose time is up."""
     return FlowRunTimeoutError(f"Flow run exceeded timeout of {seconds} second(s)")
-
-

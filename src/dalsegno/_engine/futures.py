@@ -75,7 +75,10 @@ class RunFuture(Generic[R]):
             if not waiter.done():
                 waiter.set_result(None)
 
-        self.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
+        def tell(_: Any) -> None:
+            loop.call_soon_threadsafe(wake)
+
+        self.add_done_callback(tell)
         await asyncio.wait([waiter], timeout=timeout)
 
     async def result_async(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
@@ -108,7 +111,7 @@ class RunFuture(Generic[R]):
             callback(self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.run.name!r}>"  # pyright: ignore
+        return f"<{type(self).__name__} of {self.run.name!r}>"
 
 
 class Future(RunFuture[R]):
@@ -150,7 +153,9 @@ class FlowRunFuture(RunFuture[R]):
         """Id of the task run that stands for the flow run in its parent."""
         return self.run.id
 
-    aresult = RunFuture.result_async
+    async def aresult(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
+        """Wait and return as `result` does, without blocking the loop."""
+        return await self.result_async(timeout, raise_on_failure)
 
 
 class FutureList(list[RunFuture[R]]):
@@ -167,9 +172,7 @@ class FutureList(list[RunFuture[R]]):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         return [
-            future.result(
-                None if deadline is None else max(0.0, deadline - time.monotonic()), raise_on_failure
-            )
+            future.result(None if deadline is None else max(0.0, deadline - time.monotonic()), raise_on_failure)
             for future in self
         ]
 
@@ -215,9 +218,7 @@ def as_completed(futures: Iterable[RunFuture[Any]], timeout: float | None = None
             pass
         try:
             with blocking.released():
-                future = arrived.get(
-                    timeout=None if deadline is None else max(0.0, deadline - time.monotonic())
-                )
+                future = arrived.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
         except Empty:
             raise TimeoutError(f"{left} (of {len(wanted)}) futures unfinished") from None
         yield future

@@ -5,7 +5,7 @@ drained into a list. On replay they run again.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine import drivers
@@ -46,7 +46,15 @@ def _with_body(life: Life, body: Callable[..., Any]) -> Life:
         except StopIteration:
             return
         if isinstance(step, Call):
-            step = Call(body, (step.fn, step.args, step.kwargs), {}, step.scope, step.timeout, step.log_prints, step.timeout_error)
+            step = Call(
+                body,
+                (step.fn, step.args, step.kwargs),
+                {},
+                step.scope,
+                step.timeout,
+                step.log_prints,
+                step.timeout_error,
+            )
         reply = error = None
         try:
             reply = yield step
@@ -72,7 +80,7 @@ def _refuse_state(name: str, return_state: bool) -> None:
         raise ValueError(f"return_state=True cannot be used with {name!r}: it is a generator, and streams its values.")
 
 
-def _stream_sync(life: Life, run: Run, name: str, return_state: bool) -> Iterator[Any]:
+def _stream_sync(life: Life, run: Run, name: str, return_state: bool) -> Generator[Any, Any, Any]:
     """Live a life whose body is a generator: what the body yields, this yields."""
     _refuse_state(name, return_state)
     reply: Any = None
@@ -86,7 +94,8 @@ def _stream_sync(life: Life, run: Run, name: str, return_state: bool) -> Iterato
         reply = error = None
         try:
             if isinstance(step, Call):
-                reply = value = yield from _iterate(step)
+                value = yield from _iterate(step)
+                reply = value
             else:
                 reply = drivers.perform(step)
         except GeneratorExit:
@@ -98,7 +107,7 @@ def _stream_sync(life: Life, run: Run, name: str, return_state: bool) -> Iterato
     return value
 
 
-def _iterate(step: Call) -> Iterator[Any]:
+def _iterate(step: Call) -> Generator[Any, Any, Any]:
     """Iterate a body's generator; its code runs in its scope, the consumer's does not."""
     body = step.fn(*step.args, **step.kwargs)
     sent: Any = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._engine import logs
 from dalsegno._engine.context import Scope
-from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, FlowRun, TaskRun
+from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, FlowRun, TaskRun, full_entry
 from dalsegno._engine.spec import FlowSpec, Hook, TaskSpec
 from dalsegno._engine.states import MISSING, State, StateDetails, engine_state, raw_data
 from dalsegno._engine.steps import Invoke, Life
@@ -37,10 +37,11 @@ def call_all(fns: Sequence[Hook], spec: Any, run: TaskRun | FlowRun, scope: Scop
 
 def change_state(spec: Any, run: TaskRun | FlowRun, entry: tuple[Any, ...], data: Any) -> Life:
     """Go to the next state as the state handlers want it: each is called with (object, old, new) in order."""
-    code, stamp, name, message, details = (*entry, None, None, None)[:5]
+    code, stamp, name, message, details = full_entry(entry)
     old = run.state
-    new = proposed = engine_state(code, stamp, name, message, data, StateDetails(**details) if details else None)
-    new.execution_id = run.execution_id
+    proposed = engine_state(code, stamp, name, message, data, StateDetails(**details) if details else None)
+    proposed.execution_id = run.execution_id
+    new: State[Any] = proposed
     for handler in spec.state_handlers:
         try:
             wanted = yield Invoke(handler, (spec, old, new), None)
@@ -48,7 +49,7 @@ def change_state(spec: Any, run: TaskRun | FlowRun, entry: tuple[Any, ...], data
             logs.write(run, logging.ERROR, "A state handler failed: %r", error, exc_info=error)
             continue
         if isinstance(wanted, State):
-            new = wanted
+            new = cast("State[Any]", wanted)
     if new is proposed:
         run.value = data
         run.history.append(entry)

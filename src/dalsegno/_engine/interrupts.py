@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ Interrupt = Callable[[type[BaseException]], None]
 
 
 @contextmanager
-def listening(session: Session, run: FlowRun) -> Iterator[None]:
+def listening(session: Session, run: FlowRun) -> Generator[None]:
     """While a sync body runs in this thread, let it be broken off."""
     thread_id = threading.get_ident()
     in_main = threading.current_thread() is threading.main_thread()
@@ -57,7 +57,7 @@ def listening(session: Session, run: FlowRun) -> Iterator[None]:
 
 
 @contextmanager
-def listening_in_loop(session: Session) -> Iterator[None]:
+def listening_in_loop(session: Session) -> Generator[None]:
     """While an async body runs in this loop's current task, let it be broken off."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()

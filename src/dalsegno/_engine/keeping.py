@@ -77,7 +77,9 @@ class Keeper:
         except (SerializationError, StorageError) as error:
             run.result = None
             run.note("result", str(error))
-            logs.write(run, logging.WARNING, "The result of %r is not kept, so it runs again on a retry: %s", run.name, error)  # pyright: ignore
+            logs.write(
+                run, logging.WARNING, "The result of %r is not kept, so it runs again on a retry: %s", run.name, error
+            )
             return
         if encoded.blob is not None:
             session.journal.add_blob(encoded.blob)

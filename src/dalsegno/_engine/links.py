@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -28,7 +29,7 @@ class ValueLinks:
 
     def note(self, value: Any, run_id: bytes, execution_id: bytes, size: int) -> None:
         """Remember that `value`, of about `size` bytes, is the result of an execution."""
-        type_ = type(value)
+        type_: type = type(value)  # pyright: ignore[reportUnknownVariableType]
         if (
             value is None
             or type_ is bool
@@ -68,7 +69,7 @@ class ValueLinks:
 
         Only the first items are looked at, and only one level deep: this draws the graph, it does not decide.
         """
-        items = collection.values() if type(collection) is dict else collection
+        items: Iterable[Any] = collection.values() if hasattr(collection, "values") else collection
         found = (self.find(item) for item in islice(items, _LOOKED_AT))
         return list(dict.fromkeys(origin[0] for origin in found if origin is not None))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._engine import blocking
-from dalsegno._engine.annotations import allow_failure, flatten
+from dalsegno._engine.annotations import allow_failure, flatten, opaque
 from dalsegno._engine.calls import CallPlan
 from dalsegno._engine.futures import FutureList, RunFuture
 from dalsegno._engine.mapping import expand
-from dalsegno._engine.states import State
+from dalsegno._engine.states import State, state_result
 
 
 def submit_all(
@@ -24,7 +24,7 @@ def submit_all(
     opened = {name: _opened(value) for name, value in given.items()}
     futures: FutureList[Any] = FutureList()
     room = None if max_in_flight is None else threading.Semaphore(max_in_flight)
-    for parameters in expand(plan, opened):
+    for parameters in expand(plan, opened, lazy=max_in_flight is not None):
         if room is not None:
             with blocking.released():
                 room.acquire()
@@ -38,13 +38,10 @@ def submit_all(
 def _opened(value: Any) -> Any:
     """Wait for an argument that is a future or a State of a list, and put the list in its place."""
     if isinstance(value, RunFuture):
-        return value.result()
+        return cast("RunFuture[Any]", value).result()
     if isinstance(value, State):
-        from dalsegno._engine.states import state_result
-
-        return state_result(value)
-    if isinstance(value, (allow_failure, flatten)) and isinstance(value.value, (RunFuture, State)):
-        return type(value)(_opened(value.value))
+        return state_result(cast("State[Any]", value))
+    if isinstance(value, (allow_failure, flatten, opaque)):
+        mark = cast("Any", value)
+        return type(mark)(_opened(mark.value))
     return value
-
-

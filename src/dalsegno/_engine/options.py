@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 
 class NotSet:
@@ -28,10 +28,11 @@ def check_hooks(option: str, fns: Any) -> tuple[Callable[..., Any], ...]:
             f"{option} must be a list of functions, not {fns!r} of type {type(fns).__name__}. "
             f"For one hook write {option}=[my_hook]."
         )
-    for fn in fns:
+    listed = cast("Sequence[Any]", fns)
+    for fn in listed:
         if not callable(fn):
             raise TypeError(f"{option} holds {fn!r} of type {type(fn).__name__}, which cannot be called.")
-    return tuple(fns)
+    return tuple(listed)
 
 
 def check_timeout(seconds: Any, kind: str, name: str) -> float | None:

@@ -32,8 +32,6 @@ class RemoteError(Exception):
 
 def pack_call(step: Call) -> bytes:
     """Return a call as bytes. Raises SerializationError, which names the task, if it cannot be sent."""
-    import cloudpickle
-
     scope = step.scope
     assert isinstance(scope, TaskRunContext)
     run, flow_scope = scope.task_run, scope.flow_scope
@@ -47,12 +45,19 @@ def pack_call(step: Call) -> bytes:
         "root": scope.session.root_run_id,
         "attempt": scope.session.attempt,
         "task": scope.task,
-        "task_run": (run.id_bytes, run.definition, run.flow_run_id_bytes, run.parent_task_run_id_bytes, run.custom_name, run.run_count),
+        "task_run": (
+            run.id_bytes,
+            run.definition,
+            run.flow_run_id_bytes,
+            run.parent_task_run_id_bytes,
+            run.custom_name,
+            run.run_count,
+        ),
         "parameters": scope.parameters,
         "flow": None if flow_scope is None else _pack_flow(flow_scope),
     }
     try:
-        return cloudpickle.dumps(message)
+        return _dumps(message)
     except Exception as error:
         raise SerializationError(
             f"Task {scope.task.name!r} cannot be sent to another process: its function or its arguments cannot be "
@@ -67,7 +72,15 @@ def _pack_flow(scope: FlowRunContext) -> dict[str, Any]:
         "parameters": scope.parameters,
         "log_prints": scope.log_prints,
         "persist_result": scope.persist_result,
-        "run": (run.id_bytes, run.definition, run.name, run.run_tags, run.run_count, run.parent_task_run_id_bytes, run.parent_flow_run_id_bytes),
+        "run": (
+            run.id_bytes,
+            run.definition,
+            run.name,
+            run.run_tags,
+            run.run_count,
+            run.parent_task_run_id_bytes,
+            run.parent_flow_run_id_bytes,
+        ),
     }
 
 
@@ -108,10 +121,17 @@ def run_call(message: bytes, connect: Callable[[], Backend], open_runner: Callab
         journal.barrier(durable=False)
         journal.leave(session)
     try:
-        return cloudpickle.dumps(outcome)
+        return _dumps(outcome)
     except Exception as error:
         text = f"What the task gave in the other process cannot be sent back: {error}. It was {outcome[1]!r:.200}"
-        return cloudpickle.dumps(("error", SerializationError(text), outcome[2] or ""))
+        return _dumps(("error", SerializationError(text), outcome[2] or ""))
+
+
+def _dumps(value: Any) -> bytes:
+    import cloudpickle
+
+    pickled: Any = cloudpickle
+    return pickled.dumps(value)
 
 
 def _blocking(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,5 +167,13 @@ def _scope(call: dict[str, Any], session: Session, submissions: Submissions) -> 
     run.history.append((RUNNING, now()))
     is_async = inspect.iscoroutinefunction(call["fn"])
     return TaskRunContext(
-        session, call["task"], run, call["parameters"], is_async, flow_scope, call["log_prints"], submissions, flow_scope
+        session,
+        call["task"],
+        run,
+        call["parameters"],
+        is_async,
+        flow_scope,
+        call["log_prints"],
+        submissions,
+        flow_scope,
     )

@@ -194,7 +194,9 @@ class ReplayIndex:
             return [
                 entry.id
                 for entry in self._entries.values()
-                if entry.scope_id == self._stands_for.get(scope_id, scope_id) and not self.foreign and entry.state_type != _COMPLETED
+                if entry.scope_id == self._stands_for.get(scope_id, scope_id)
+                and not self.foreign
+                and entry.state_type != _COMPLETED
             ]
 
     def __len__(self) -> int:

@@ -22,9 +22,7 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     logs.ensure_logging()
     parameters = recorded_parameters(backend, view)
     index = None if policy is None else _index(backend, flow, view, policy)
-    opened = backend.open_run(
-        OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt)
-    )
+    opened = backend.open_run(OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt))
     session = Session(journal_for(backend), view.id, attempt=opened.attempt)
     run = FlowRun(view.id, session, flow.definition, parameters)
     run.name = view.name

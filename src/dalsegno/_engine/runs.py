@@ -6,7 +6,7 @@ import time
 import uuid
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dalsegno._engine.states import MISSING, State, StateDetails, engine_state
 from dalsegno.model.ids import id_text, id_time
@@ -58,6 +58,7 @@ class Run:
 
     id_bytes: bytes
     session: Session
+    name: str
     dirty: bool = False
     run_count: int = 0
     first_position: int = 0
@@ -167,7 +168,7 @@ class Run:
         """Add to a state which run it is of."""
 
     def _build_state(self, index: int) -> State[Any]:
-        code, stamp, name, message, details = (*self.history[index], None, None, None)[:5]
+        code, stamp, name, message, details = full_entry(self.history[index])
         data = self.value if index == len(self.history) - 1 else MISSING
         state = engine_state(code, stamp, name, message, data, StateDetails(**details) if details else None)
         self._annotate(state)
@@ -210,7 +211,7 @@ class TaskRun(Run):
         self.parent_task_run_id_bytes = parent
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.custom_name or default_task_run_name(self.definition.name, self.id_bytes)
 
     @property
@@ -289,9 +290,7 @@ class FlowRun(Run):
     name: str = ""
     run_tags: frozenset[str] = frozenset()
 
-    def __init__(
-        self, id_: bytes, session: Session, definition: FlowDefinition, parameters: dict[str, Any]
-    ) -> None:
+    def __init__(self, id_: bytes, session: Session, definition: FlowDefinition, parameters: dict[str, Any]) -> None:
         super().__init__(id_, session)
         self.definition = definition
         self.parameters = parameters
@@ -306,15 +305,11 @@ class FlowRun(Run):
 
     @property
     def parent_task_run_id(self) -> uuid.UUID | None:
-        return (
-            None if self.parent_task_run_id_bytes is None else uuid.UUID(bytes=self.parent_task_run_id_bytes)
-        )
+        return None if self.parent_task_run_id_bytes is None else uuid.UUID(bytes=self.parent_task_run_id_bytes)
 
     @property
     def parent_flow_run_id(self) -> uuid.UUID | None:
-        return (
-            None if self.parent_flow_run_id_bytes is None else uuid.UUID(bytes=self.parent_flow_run_id_bytes)
-        )
+        return None if self.parent_flow_run_id_bytes is None else uuid.UUID(bytes=self.parent_flow_run_id_bytes)
 
     @property
     def root_flow_run_id(self) -> uuid.UUID:
@@ -367,6 +362,11 @@ class FlowRun(Run):
             details.task_run_id = self.parent_task_run_id
         state.execution_id = self.execution_id
 
+
+def full_entry(entry: Entry) -> tuple[int, int, str | None, str | None, dict[str, Any] | None]:
+    """Return an entry with None for what was left out."""
+    code, stamp, name, message, details = (*entry, None, None, None)[:5]
+    return cast("int", code), cast("int", stamp), name, message, details
 
 
 def _moment(stamp: int | None) -> datetime | None:

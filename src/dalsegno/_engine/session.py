@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import atexit
+import logging
 import os
 import threading
 import weakref
@@ -107,7 +107,9 @@ class Session:
         """Say, once per task, that a call cannot be answered when the run is retried."""
         if run.definition.id not in self._noted:
             self._noted.add(run.definition.id)
-            logs.write(run, logging.INFO, "Task %r will run again when its run is retried: %s.", run.definition.name, reason)
+            logs.write(
+                run, logging.INFO, "Task %r will run again when its run is retried: %s.", run.definition.name, reason
+            )
 
     def _detach(self) -> None:
         self.journal = NoJournal(self.journal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -35,14 +35,14 @@ class TaskSpec(Protocol):
     retry: RetryPolicy | None
     timeout_seconds: float | None
     log_prints: bool | None
-    state_handlers: Sequence[Hook]
-    on_running_hooks: Sequence[Hook]
-    on_completion_hooks: Sequence[Hook]
-    on_failure_hooks: Sequence[Hook]
-    on_cancellation_hooks: Sequence[Hook]
-    on_crashed_hooks: Sequence[Hook]
-    on_commit_hooks: Sequence[Hook]
-    on_rollback_hooks: Sequence[Hook]
+    state_handlers: tuple[Hook, ...]
+    on_running_hooks: tuple[Hook, ...]
+    on_completion_hooks: tuple[Hook, ...]
+    on_failure_hooks: tuple[Hook, ...]
+    on_cancellation_hooks: tuple[Hook, ...]
+    on_crashed_hooks: tuple[Hook, ...]
+    on_commit_hooks: tuple[Hook, ...]
+    on_rollback_hooks: tuple[Hook, ...]
     bound_to: Any
     fallback: Any
     has_fallback: bool
@@ -71,12 +71,12 @@ class FlowSpec(Protocol):
     result_serializer: Any
     cache_result_in_memory: bool
     should_validate_parameters: bool
-    state_handlers: Sequence[Hook]
-    on_running_hooks: Sequence[Hook]
-    on_completion_hooks: Sequence[Hook]
-    on_failure_hooks: Sequence[Hook]
-    on_cancellation_hooks: Sequence[Hook]
-    on_crashed_hooks: Sequence[Hook]
+    state_handlers: tuple[Hook, ...]
+    on_running_hooks: tuple[Hook, ...]
+    on_completion_hooks: tuple[Hook, ...]
+    on_failure_hooks: tuple[Hook, ...]
+    on_cancellation_hooks: tuple[Hook, ...]
+    on_crashed_hooks: tuple[Hook, ...]
     task_runner: Any
 
     @property

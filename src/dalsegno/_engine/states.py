@@ -244,7 +244,7 @@ def engine_state(
     code: int, time_: int, name: str | None, message: str | None, data: Any, details: StateDetails | None
 ) -> State[Any]:
     """Make a State from an entry of a run's history; `data` is MISSING where there is none (None is a value)."""
-    state: State[Any] = State.__new__(State)
+    state = cast("State[Any]", object.__new__(State))
     state.type = STATE_TYPES[code]
     state.name = name or DEFAULT_NAMES[state.type]
     state.message = message
@@ -277,9 +277,7 @@ def state_result(state: State[Any], raise_on_failure: bool = True) -> Any:
             raise exceptions.PausedRun("The run is paused: its result is not available.", state=state)
         return None
     if state.type not in TERMINAL_TYPES:
-        raise exceptions.UnfinishedRun(
-            f"Run is in {state.name} state, its results are not available.{_because(state)}"
-        )
+        raise exceptions.UnfinishedRun(f"Run is in {state.name} state, its results are not available.{_because(state)}")
     if state.type is StateType.COMPLETED:
         return _completed_result(state)
     if not raise_on_failure and state.has_data and not isinstance(state.data, (BaseException, str, State)):
@@ -340,9 +338,7 @@ def raise_state_exception(state: State[Any]) -> None:
 def is_state_iterable(value: Any) -> bool:
     """Tell whether a value is a list, tuple or set of States and nothing else, and not empty."""
     return (
-        type(value) in (list, tuple, set, frozenset)
-        and bool(value)
-        and all(isinstance(item, State) for item in value)
+        type(value) in (list, tuple, set, frozenset) and bool(value) and all(isinstance(item, State) for item in value)
     )
 
 
@@ -387,15 +383,11 @@ def group_state(states: list[State[Any]], data: Any) -> State[Any]:
     group = StateGroup(states)
     count = group.total_count
     if group.any_cancelled():
-        return State(
-            StateType.CANCELLED, message=f"{group.cancelled_count}/{count} states cancelled.", data=data
-        )
+        return State(StateType.CANCELLED, message=f"{group.cancelled_count}/{count} states cancelled.", data=data)
     if group.any_failed():
         return State(StateType.FAILED, message=f"{group.fail_count}/{count} states failed.", data=data)
     if not group.all_final():
-        return State(
-            StateType.FAILED, message=f"{group.not_final_count}/{count} states are not final.", data=data
-        )
+        return State(StateType.FAILED, message=f"{group.not_final_count}/{count} states are not final.", data=data)
     return State(StateType.COMPLETED, message="All states completed.", data=data)
 
 
@@ -425,9 +417,8 @@ def crash_message(error: BaseException) -> str:
 def return_value_to_state(value: Any) -> State[Any]:
     """Return the final state that a body's return value makes, where it holds no futures any more."""
     if isinstance(value, State):
-        if value.execution_id is None:
-            return value
-        return group_state([cast("State[Any]", value)], value)
+        state = cast("State[Any]", value)
+        return state if state.execution_id is None else group_state([state], state)
     if is_state_iterable(value):
         return group_state(list(value), value)
     state: State[Any] = State(StateType.COMPLETED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dalsegno._engine.drivers import Countdown
 from dalsegno._engine.futures import Future, RunFuture
@@ -77,7 +77,7 @@ class Submissions:
     def launcher(self) -> Launcher:
         """Return the launcher of the flow's own runner."""
         if self._launcher is None:
-            self._launcher = self.runner.open()
+            self._launcher = cast("Launcher", self.runner.open())
         return self._launcher
 
     def flow_launcher(self, make: Callable[..., Launcher]) -> Launcher:

@@ -154,11 +154,12 @@ def body(x: TaskExecution) -> Life:
     """Run the body, as often as retries allow, and bring the run to its final state."""
     task, run = x.task, x.run
     scope = TaskRunContext(
-        x.session, task, run, x.parameters, task.is_async, x.flow_scope, task.log_prints, x.submissions, x.parent
+        x.session, task, run, x.parameters, task.is_async, x.flow_scope, logs_prints(x), x.submissions, x.parent
     )
     run.parameters = x.parameters
     args, kwargs = task.plan.arguments(x.parameters)
     failures = 0
+    entry: tuple[Any, ...]
     while True:
         run.run_count += 1
         stamp = now()
@@ -168,7 +169,7 @@ def body(x: TaskExecution) -> Life:
         if task.on_running_hooks:
             yield from hooks.call_all(task.on_running_hooks, task, run, scope)
         try:
-            value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, task.log_prints, timed_out)
+            value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
         except Exception as error:
             entry, data = failure(x, error)
         except BaseException as error:
@@ -201,6 +202,13 @@ def body(x: TaskExecution) -> Life:
             entry, data = yield from fall_back(x, scope, entry, data)
         yield from conclude(x, entry, data)
         return
+
+
+def logs_prints(x: TaskExecution) -> bool:
+    """Tell whether prints go to the log: as the task says, else its flow, else the setting."""
+    if x.task.log_prints is not None:
+        return x.task.log_prints
+    return x.session.settings.logging.log_prints if x.flow_scope is None else x.flow_scope.log_prints
 
 
 def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
@@ -251,7 +259,11 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
     if isinstance(error, GeneratorExit):
         return
     cancelled = isinstance(error, RunCancelled) or x.session.stop is RunCancelled
-    entry = (CANCELLED, now(), None, "The run was cancelled.") if cancelled else (CRASHED, now(), None, crash_message(error))
+    entry = (
+        (CANCELLED, now(), None, "The run was cancelled.")
+        if cancelled
+        else (CRASHED, now(), None, crash_message(error))
+    )
     x.run.end_time_us = entry[1]
     yield from advance(x, entry, error)
     yield from finish(x)
@@ -263,7 +275,7 @@ def finish(x: TaskExecution) -> Life:
     fns = hooks.for_state(task, run.history[-1][0])
     if fns:
         scope = TaskRunContext(
-            x.session, task, run, x.parameters, task.is_async, x.flow_scope, task.log_prints, x.submissions, x.parent
+            x.session, task, run, x.parameters, task.is_async, x.flow_scope, logs_prints(x), x.submissions, x.parent
         )
         yield from hooks.call_all(fns, task, run, scope)
     if x.transaction is not None:
@@ -330,4 +342,3 @@ def _log_failure(run: TaskRun, error: BaseException) -> None:
 def timed_out(seconds: float) -> Exception:
     """Make the error of a task run whose time is up."""
     return TaskRunTimeoutError(f"Task run exceeded timeout of {seconds} second(s)")
-

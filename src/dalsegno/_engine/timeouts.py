@@ -9,7 +9,7 @@ import ctypes
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,7 +38,7 @@ class Turn:
 
 
 @contextmanager
-def limit(seconds: float | None, make_error: MakeError) -> Iterator[None]:
+def limit(seconds: float | None, make_error: MakeError) -> Generator[None]:
     """Interrupt the block, which runs in this thread, after `seconds`; then raise ``make_error(seconds)``."""
     if seconds is None:
         yield
@@ -63,7 +63,7 @@ _deadlines: list[_Deadline] = []
 
 
 @contextmanager
-def _by_signal(seconds: float, make_error: MakeError) -> Iterator[None]:
+def _by_signal(seconds: float, make_error: MakeError) -> Generator[None]:
     mine = _Deadline(seconds)
     before = signal.signal(signal.SIGALRM, _on_alarm)
     _deadlines.append(mine)
@@ -138,7 +138,7 @@ def raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:
 
 
 @contextmanager
-def _by_exception(seconds: float, make_error: MakeError) -> Iterator[None]:
+def _by_exception(seconds: float, make_error: MakeError) -> Generator[None]:
     watch = _Watch(seconds)
     try:
         yield
@@ -153,9 +153,7 @@ def _by_exception(seconds: float, make_error: MakeError) -> Iterator[None]:
         raise make_error(seconds)
 
 
-def call_in_thread(
-    step: Any, call: Callable[[Any], Any], turn: Turn, abandon: Callable[[BaseException], None]
-) -> Any:
+def call_in_thread(step: Any, call: Callable[[Any], Any], turn: Turn, abandon: Callable[[BaseException], None]) -> Any:
     """Call a body of a pooled task; if it does not end on time nor when told, `abandon` goes on without it."""
     seconds: float = step.timeout
 

@@ -31,9 +31,14 @@ def upstreams(x: TaskExecution) -> list[inputs.Found]:
     return found
 
 
+def futures_of(found: Iterable[inputs.Found]) -> list[RunFuture[Any]]:
+    """Return the futures among inputs; the rest are States."""
+    return [cast("RunFuture[Any]", f.item) for f in found if isinstance(f.item, RunFuture)]
+
+
 def pending(found: Iterable[inputs.Found]) -> list[RunFuture[Any]]:
     """Return the futures that are not done, each once."""
-    waiting = {id(f.item): f.item for f in found if isinstance(f.item, RunFuture) and not f.item.done}
+    waiting = {id(future): future for future in futures_of(found) if not future.done}
     return list(waiting.values())
 
 
@@ -43,10 +48,10 @@ def refuse_deadlock(found: Iterable[inputs.Found], scope: Scope | None) -> None:
     while scope is not None:
         above.add(id(scope.task_run or scope.flow_run))
         scope = getattr(scope, "parent", None)
-    for f in found:
-        if isinstance(f.item, RunFuture) and id(f.item.run) in above:
+    for future in futures_of(found):
+        if id(future.run) in above:
             raise ValueError(
-                f"{f.item.run.name!r} waits for a run that waits for it: that is a deadlock. "  # pyright: ignore
+                f"{future.run.name!r} waits for a run that waits for it: that is a deadlock. "
                 "Take its future out of the arguments or of wait_for."
             )
 
@@ -58,13 +63,8 @@ def settle_inputs(x: TaskExecution) -> Generator[Step, Any, bool]:
     if waiting:
         yield WaitFor(waiting)
     run = x.run
-    links = [(f.parameter, f.item.run.id_bytes) for f in found if isinstance(f.item, RunFuture)]
-    links += [
-        (f.parameter, f.item.execution_id[:16])
-        for f in found
-        if isinstance(f.item, State) and f.item.execution_id is not None
-    ]
-    run.upstream = links or None
+    executions = [(f.parameter, identity(f.item)) for f in found]
+    run.upstream = [(name, execution[:16]) for name, execution in executions if execution is not None] or None
     if not may_start(x, found):
         return False
     # The fingerprint is of the arguments as they were given: futures count as their executions.

@@ -1,1 +1,2 @@
-"""The embedded database: SQLite in one file. `connections.Database` opens it; the other modules hold the statements."""
+"""The embedded database: SQLite in one file. `connections.Database` opens it; the other modules hold the
+statements."""

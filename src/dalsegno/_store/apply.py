@@ -44,37 +44,44 @@ _RESERVE_FLOW_RUN = RowStatement(
     row=marks(10),
 )
 _UPSERT_FLOW_RUN = RowStatement(
-    "INSERT INTO flow_run (id, root_run_id, parent_flow_run_id, parent_task_run_id, flow_id, name, attempt, version,"
+    "INSERT INTO flow_run (id, root_run_id, parent_flow_run_id, parent_task_run_id, flow_id, name, attempt, "
+    "version,"
     " run_count, state_type, state_name, start_time, end_time, process_id, forked_from, tags, entry, extra,"
     " parameters_text, parameters, result, states)",
     row=marks(22),
     tail=(
         "ON CONFLICT (id) DO UPDATE SET root_run_id = excluded.root_run_id,"
         " parent_flow_run_id = excluded.parent_flow_run_id, parent_task_run_id = excluded.parent_task_run_id,"
-        " flow_id = excluded.flow_id, name = excluded.name, attempt = excluded.attempt, version = excluded.version,"
+        " flow_id = excluded.flow_id, name = excluded.name, attempt = excluded.attempt, version = "
+        "excluded.version,"
         " run_count = excluded.run_count, state_type = excluded.state_type, state_name = excluded.state_name,"
         " start_time = excluded.start_time, end_time = excluded.end_time,"
         " process_id = coalesce(excluded.process_id, process_id), forked_from = excluded.forked_from,"
         " tags = excluded.tags, entry = excluded.entry, extra = excluded.extra,"
-        " parameters_text = excluded.parameters_text, parameters = excluded.parameters, result = excluded.result,"
+        " parameters_text = excluded.parameters_text, parameters = excluded.parameters, result = "
+        "excluded.result,"
         " states = CAST(states || excluded.states AS BLOB)"
         " WHERE (excluded.attempt, excluded.version) > (attempt, version)"
     ),
 )
 _UPSERT_TASK_RUN = RowStatement(
     "INSERT INTO task_run (id, flow_run, root, parent_task_run_id, task, attempt, version, run_count, name,"
-    " fingerprint, state_type, state_name, start_time, duration, result, upstream, child_flow_run_id, process_id,"
+    " fingerprint, state_type, state_name, start_time, duration, result, upstream, child_flow_run_id, "
+    "process_id,"
     " extra, states)",
     row=(
         "?,nullif(?,0),nullif(?,0),nullif(?,0),?,?,?,?,nullif(?,''),nullif(?,0),?,nullif(?,''),nullif(?,0),"
         "nullif(?,-1),nullif(?,0),nullif(?,0),nullif(?,0),nullif(?,0),nullif(?,0),?"
     ),
     tail=(
-        "ON CONFLICT (id) DO UPDATE SET task = excluded.task, attempt = excluded.attempt, version = excluded.version,"
+        "ON CONFLICT (id) DO UPDATE SET task = excluded.task, attempt = excluded.attempt, version = "
+        "excluded.version,"
         " run_count = excluded.run_count, name = excluded.name, fingerprint = excluded.fingerprint,"
-        " state_type = excluded.state_type, state_name = excluded.state_name, start_time = excluded.start_time,"
+        " state_type = excluded.state_type, state_name = excluded.state_name, start_time = "
+        "excluded.start_time,"
         " duration = excluded.duration, result = excluded.result, upstream = excluded.upstream,"
-        " child_flow_run_id = excluded.child_flow_run_id, process_id = excluded.process_id, extra = excluded.extra,"
+        " child_flow_run_id = excluded.child_flow_run_id, process_id = excluded.process_id, extra = "
+        "excluded.extra,"
         " superseded = NULL, states = CAST(states || excluded.states AS BLOB)"
         " WHERE (excluded.attempt, excluded.version) > (attempt, version)"
     ),
@@ -173,7 +180,8 @@ def _split(batch: Batch) -> Iterator[Batch]:
 def _apply(
     writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: dict[int, int], now: int
 ) -> Receipt:
-    """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is committed."""
+    """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is
+    committed."""
     receipt = _look_at_roots(writer, connection, batch)
     if receipt.fenced:
         batch = _without(batch, set(receipt.fenced))
@@ -198,7 +206,8 @@ def _apply(
 
 
 def _look_at_roots(writer: Writer, connection: sqlite3.Connection, batch: Batch) -> Receipt:
-    """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants cancelled."""
+    """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants
+    cancelled."""
     receipt = Receipt()
     missing = writer.roots & batch.attempts.keys()
     for texts, ids in in_chunks(list(batch.attempts)):

@@ -18,7 +18,8 @@ _COMPLETED = STATE_CODES[StateType.COMPLETED]
 _ROOT = "SELECT id, name, attempt, run_count, state_type, process_id FROM flow_run WHERE id = ?"
 # The version starts anew: (attempt, version) is newer than anything of the attempts before.
 _OPEN = """
-    UPDATE flow_run SET attempt = ?, run_count = ?, version = 0, state_type = ?, state_name = NULL, end_time = NULL,
+    UPDATE flow_run SET attempt = ?, run_count = ?, version = 0, state_type = ?, state_name = NULL, end_time =
+    NULL,
         process_id = ?, cancel_requested = NULL, states = CAST(states || ? AS BLOB)
     WHERE id = ?
 """
@@ -54,7 +55,8 @@ def find_root(connection: sqlite3.Connection, flow_run_id: bytes) -> Root:
 
 
 def settle(connection: sqlite3.Connection, root: Root, doing: str, now: int) -> None:
-    """See that nobody executes a run: raises RunIsAlive if somebody does, and marks what the dead left as Crashed."""
+    """See that nobody executes a run: raises RunIsAlive if somebody does, and marks what the dead left as
+    Crashed."""
     if root.ended:
         return
     found = processes.find(connection, root.process_id)
@@ -62,7 +64,8 @@ def settle(connection: sqlite3.Connection, root: Root, doing: str, now: int) -> 
         process, last_seen, _ = found
         if processes.is_there(process, last_seen, now):
             raise RunIsAlive(
-                f"{root} is executed at this moment by process {process.pid} on {process.host}. Cancel it, or wait "
+                f"{root} is executed at this moment by process {process.pid} on {process.host}. Cancel it, "
+                f"or wait "
                 f"for its end, before {doing}."
             )
         crashes.crash_process(connection, process, last_seen, now)
@@ -74,12 +77,14 @@ def open_run(connection: sqlite3.Connection, request: OpenRun, now: int) -> Open
     root = find_root(connection, request.flow_run_id)
     if root.id != request.flow_run_id:
         raise ObjectNotFound(
-            f"Flow run {id_text(request.flow_run_id)} is nested in {root}: retry that one, which picks up where this "
+            f"Flow run {id_text(request.flow_run_id)} is nested in {root}: retry that one, which picks up "
+            f"where this "
             "one stopped."
         )
     if request.only_from_attempt not in (None, root.attempt):
         raise AttemptConflict(
-            f"{root} is at attempt {root.attempt}, not {request.only_from_attempt}: another process has just retried it."
+            f"{root} is at attempt {root.attempt}, not {request.only_from_attempt}: another process has just "
+            f"retried it."
         )
     settle(connection, root, "retrying it", now)
     processes.register(connection, request.process, now)
@@ -122,7 +127,8 @@ def set_task_result(
     owner, attempt = row
     if owner is None:
         raise BackendError(
-            f"Task run {id_text(task_run_id)} belongs to no flow run, so nothing would go on with its result. Call the "
+            f"Task run {id_text(task_run_id)} belongs to no flow run, so nothing would go on with its "
+            f"result. Call the "
             "task again."
         )
     settle(connection, find_root(connection, owner), "setting results in it", now)

@@ -12,20 +12,21 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dalsegno._store import errors, files
+from dalsegno._store.turns import Turns
 from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT = 60.0
 """Seconds that a transaction waits for other processes."""
-_FIRST_NAP = 0.0005
-_LONGEST_NAP = 0.010
+_NAP = 0.002
 _FORK_WAITS = 5.0
 _CHECKPOINT_PAGES = 2000
 
 _all: weakref.WeakSet[Database] = weakref.WeakSet()
 _abandoned: list[Any] = []
-"""Connections of a parent process that could not be closed before the fork: closing them here would drop its locks."""
+"""Connections of a parent process that could not be closed before the fork: closing them here would drop its
+locks."""
 
 
 class Database:
@@ -46,11 +47,13 @@ class Database:
         self._busy_timeout = busy_timeout
         self._temporary = temporary
         self._lock = threading.Lock()
+        self._turns = Turns(path + "-queue")
         self._writer: sqlite3.Connection | None = None
-        self._durable = False
+        self._folder_synced = False
         self._readers: list[sqlite3.Connection] = []
         self._reading = threading.Semaphore(_MOST_READERS)
         self._watch: sqlite3.Connection | None = None
+        self._watching = threading.Lock()
         self._closed = False
         if not temporary:
             files.prepare_folder(path)
@@ -63,38 +66,46 @@ class Database:
     # --- transactions
 
     def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
-        """Run `work` in a transaction that holds the write lock; commit it, with a full fsync if `durable`."""
-        deadline = None
-        nap = _FIRST_NAP
+        """Run `work` in a transaction that holds the write lock; if `durable`, return once it is on the disk."""
+        result = self._write(work)
+        if durable and not self._temporary:
+            try:
+                files.sync(self.path, folder=not self._folder_synced)
+            except OSError as error:
+                raise errors.not_synced(self.path, error) from error
+            self._folder_synced = True
+        return result
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
                 with self._lock:
-                    return self._write_once(work, durable)
+                    self._turns.take(max(0.0, deadline - time.monotonic()))
+                    try:
+                        return self._write_once(work)
+                    finally:
+                        self._turns.give_back()
             except sqlite3.Error as error:
-                if not errors.is_busy(error):
+                if not errors.is_busy(error) or time.monotonic() > deadline:
                     raise errors.translate(error, self.path) from error
-                deadline = deadline or time.monotonic() + self._busy_timeout
-                if time.monotonic() > deadline:
-                    raise errors.translate(error, self.path) from error
-            # Uneven naps, or processes that met once would meet again; outside the lock, so that a fork can happen.
-            time.sleep(nap * (0.5 + random.random()))
-            nap = min(nap * 1.5, _LONGEST_NAP)
+            # Somebody writes out of turn. Outside the lock, so that a fork can happen.
+            time.sleep(_NAP * (0.5 + random.random()))
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction that sees one moment of the database and holds up nobody."""
-        deadline = None
+        deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
                 return self._read_once(work)
             except sqlite3.Error as error:
-                deadline = deadline or time.monotonic() + self._busy_timeout
                 if not errors.is_busy(error) or time.monotonic() > deadline:
                     raise errors.translate(error, self.path) from error
-            time.sleep(_LONGEST_NAP * random.random())
+            time.sleep(_NAP * (0.5 + random.random()))
 
     def change_token(self) -> int:
         """Return a number that changes when any connection, of any process, has committed."""
-        with self._lock:
+        with self._watching:
             try:
                 # A connection of its own that never writes: the number tells of the commits of others only.
                 if self._watch is None:
@@ -105,21 +116,18 @@ class Database:
 
     def close(self) -> None:
         """Close all connections; the last process to do so folds the write-ahead log into the file."""
-        with self._lock:
+        with self._lock, self._watching:
             self._closed = True
             self._close_idle()
+            self._turns.close()
             if self._temporary:
-                for suffix in ("", "-wal", "-shm"):
+                for suffix in ("", "-wal", "-shm", "-queue"):
                     _remove(self.path + suffix)
 
-    def _write_once(self, work: Callable[[sqlite3.Connection], T], durable: bool) -> T:
+    def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._writer
         if connection is None:
             connection = self._writer = self._connect()
-            self._durable = False
-        if durable != self._durable and not self._temporary:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
@@ -173,7 +181,8 @@ class Database:
     # --- forks
 
     def pause(self) -> bool:
-        """Close all connections and let nobody open any, for a fork must not copy SQLite's notes about its locks.
+        """Close all connections and let nobody open any, for a fork must not copy SQLite's notes about its
+        locks.
 
         False: a connection was in use for too long, and all goes on.
         """
@@ -182,7 +191,7 @@ class Database:
         taken = 0
         while taken < _MOST_READERS and self._reading.acquire(timeout=_FORK_WAITS):
             taken += 1
-        if taken < _MOST_READERS:
+        if taken < _MOST_READERS or not self._watching.acquire(timeout=_FORK_WAITS):
             self._reading.release(taken)
             self._lock.release()
             return False
@@ -191,6 +200,7 @@ class Database:
 
     def go_on(self) -> None:
         """Allow connections again, in the process that forked."""
+        self._watching.release()
         self._reading.release(_MOST_READERS)
         self._lock.release()
 
@@ -199,7 +209,9 @@ class Database:
         _abandoned.extend([self._writer, self._watch, *self._readers])
         self._writer = self._watch = None
         self._readers = []
+        self._turns.close()
         self._lock = threading.Lock()
+        self._watching = threading.Lock()
         self._reading = threading.Semaphore(_MOST_READERS)
         self._temporary = False
 

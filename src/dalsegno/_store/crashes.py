@@ -56,7 +56,8 @@ def find_crashed(database: Database, now: int) -> int:
 
 
 def crash_process(connection: sqlite3.Connection, process: ProcessRecord, last_seen: int, now: int) -> int:
-    """Mark everything that a process left unfinished as Crashed; return how many flow runs, and task runs outside flows."""
+    """Mark everything that a process left unfinished as Crashed; return how many flow runs, and task runs
+    outside flows."""
     flow_runs = connection.execute(_FLOW_RUNS_OF_PROCESS, (process.id,)).fetchall()
     task_roots = [row[0] for row in connection.execute(_TASK_RUNS_OF_PROCESS, (process.id,))]
     if flow_runs or task_roots:
@@ -67,7 +68,8 @@ def crash_process(connection: sqlite3.Connection, process: ProcessRecord, last_s
 
 
 def crash_root(connection: sqlite3.Connection, root_run_id: bytes, now: int) -> None:
-    """Mark a root run, of which nothing is known but that no process executes it, and what is nested in it as Crashed."""
+    """Mark a root run, of which nothing is known but that no process executes it, and what is nested in it as
+    Crashed."""
     message = "It was not finished, and no process that executes it is known."
     end_runs(connection, unfinished_of_root(connection, root_run_id), [], CRASHED, message, now, now)
 

@@ -57,8 +57,10 @@ def from_os(error: OSError, path: str) -> BackendError:
 def corrupt(path: str, reason: str) -> DatabaseCorrupt:
     """Say that a file is damaged."""
     return DatabaseCorrupt(
-        f"The database {path} is damaged, or no SQLite database at all ({reason}). Restore a backup of it, or save "
-        f"what can be read with `sqlite3 {path} .recover | sqlite3 recovered.db`, or move it away to start with an "
+        f"The database {path} is damaged, or no SQLite database at all ({reason}). Restore a backup of it, "
+        f"or save "
+        f"what can be read with `sqlite3 {path} .recover | sqlite3 recovered.db`, or move it away to start "
+        f"with an "
         "empty one."
     )
 
@@ -66,7 +68,8 @@ def corrupt(path: str, reason: str) -> DatabaseCorrupt:
 def too_new(path: str, found: int, known: int, version: str) -> DatabaseTooNew:
     """Say that a file was written by a later version."""
     return DatabaseTooNew(
-        f"The database {path} has schema version {found}; Dalsegno {version} knows up to schema version {known}. "
+        f"The database {path} has schema version {found}; Dalsegno {version} knows up to schema version "
+        f"{known}. "
         "Upgrade Dalsegno, or set DALSEGNO_DATABASE_URL or DALSEGNO_HOME to use another database."
     )
 
@@ -74,7 +77,8 @@ def too_new(path: str, found: int, known: int, version: str) -> DatabaseTooNew:
 def not_ours(path: str) -> DatabaseError:
     """Say that a file is a database of another program."""
     return DatabaseError(
-        f"{path} is an SQLite database, but not one of Dalsegno's. Set DALSEGNO_DATABASE_URL or DALSEGNO_HOME to "
+        f"{path} is an SQLite database, but not one of Dalsegno's. Set DALSEGNO_DATABASE_URL or "
+        f"DALSEGNO_HOME to "
         "another place."
     )
 
@@ -82,7 +86,8 @@ def not_ours(path: str) -> DatabaseError:
 def read_only(path: str, reason: str) -> DatabaseReadOnly:
     """Say that a file or its folder cannot be written."""
     return DatabaseReadOnly(
-        f"The database {path} cannot be written ({reason}). Give yourself write access to the file and its folder, "
+        f"The database {path} cannot be written ({reason}). Give yourself write access to the file and its "
+        f"folder, "
         "or set DALSEGNO_HOME to a folder that you can write to."
     )
 
@@ -90,8 +95,16 @@ def read_only(path: str, reason: str) -> DatabaseReadOnly:
 def disk_full(path: str) -> DiskFull:
     """Say that there is no room left."""
     return DiskFull(
-        f"There is no room left on the disk of the database {path}. Free some space there; nothing that was recorded "
+        f"There is no room left on the disk of the database {path}. Free some space there; nothing that was "
+        f"recorded "
         "is lost."
+    )
+
+
+def not_synced(path: str, error: OSError) -> BackendUnavailable:
+    """Say that the disk did not confirm a write."""
+    return BackendUnavailable(
+        f"What was written to the database {path} could not be brought to the disk ({error}). Check the disk."
     )
 
 

@@ -61,13 +61,15 @@ def check_file_system(path: str) -> None:
     if kind in _NETWORK_FILE_SYSTEMS:
         raise DatabaseError(
             f"The database {path} would lie on a network file system ({kind}), where SQLite loses data. Set "
-            "DALSEGNO_HOME or DALSEGNO_DATABASE_URL to a local disk, or if you know that no other machine uses it, "
+            "DALSEGNO_HOME or DALSEGNO_DATABASE_URL to a local disk, or if you know that no other machine "
+            "uses it, "
             "DALSEGNO_DATABASE_ALLOW_NETWORK_FILE_SYSTEM=true."
         )
 
 
 def file_system(folder: str, mounts: str = "/proc/mounts") -> str | None:
-    """Return the type of the file system that a folder is on, such as ``"ext4"``; None where the system does not tell."""
+    """Return the type of the file system that a folder is on, such as ``"ext4"``; None where the system does
+    not tell."""
     try:
         lines = Path(mounts).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -85,8 +87,13 @@ def file_system(folder: str, mounts: str = "/proc/mounts") -> str | None:
 
 def check_or_create(connection: sqlite3.Connection, path: str) -> None:
     """See that the file holds our tables; make them if it is empty. Safe when many processes start at once."""
-    if _is_current(connection, path):
-        return
+    # In one transaction: another process may be making the tables at this moment.
+    connection.execute("BEGIN")
+    try:
+        if _is_current(connection, path):
+            return
+    finally:
+        connection.execute("ROLLBACK")
     # Both must stand before the first page is written; in a file that has pages they change nothing.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -102,6 +109,23 @@ def check_or_create(connection: sqlite3.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def sync(path: str, *, folder: bool) -> None:
+    """Bring what was committed to the disk (and with `folder` the names of new files), outside SQLite's
+    locks.
+
+    With synchronous = NORMAL a commit is in the write-ahead log but not on the disk, so syncing the log is
+    what is missing; what has left the log for the file by then was synced on the way. SQLite's own full sync
+    does the same while it holds the write lock, so that fifty processes which end at the same moment would
+    wait for fifty syncs.
+    """
+    for name in (path + "-wal", os.path.dirname(path)) if folder else (path + "-wal",):
+        handle = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _is_current(connection: sqlite3.Connection, path: str) -> bool:

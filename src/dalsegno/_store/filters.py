@@ -36,7 +36,8 @@ class Conditions:
 
 
 Alternative = tuple[str, list[Any]]
-"""One of several conditions that exclude each other, and its values; each has an index that is in the order of ids."""
+"""One of several conditions that exclude each other, and its values; each has an index that is in the order
+of ids."""
 
 
 def flow_run_alternatives(connection: sqlite3.Connection, filter: RunFilter) -> list[Alternative]:
@@ -100,8 +101,8 @@ def task_run_conditions(filter: RunFilter) -> Conditions:
     if filter.task_names:
         conditions.add_any("+task.name", filter.task_names)
     for tag in filter.tags:
-        # Definitions keep their tags as JSON, runs among what is rare, as msgpack: there the bytes of a text follow
-        # its length.
+        # Definitions keep their tags as JSON, runs among what is rare, as msgpack: there the bytes of a text
+        # follow its length.
         conditions.add(
             "(EXISTS (SELECT 1 FROM json_each(task.tags) WHERE value = ?) OR instr(run.extra, ?))",
             tag,

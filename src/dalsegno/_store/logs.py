@@ -1,4 +1,5 @@
-"""Reads the logs of runs: the lines of a root run and all that is nested in it lie together, in order of time."""
+"""Reads the logs of runs: the lines of a root run and all that is nested in it lie together, in order of
+time."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def list_logs(
         conditions.add("level >= ?", min_level)
     order = "DESC" if newest_first else "ASC"
     rows = connection.execute(
-        f"SELECT timestamp, nonce, level, logger, message, flow_run_id, task_run_id FROM log{conditions.where()}"
+        f"SELECT timestamp, nonce, level, logger, message, flow_run_id, task_run_id FROM "
+        f"log{conditions.where()}"
         f" ORDER BY timestamp {order}, nonce {order} LIMIT ?",
         [*conditions.values, limit],
     )

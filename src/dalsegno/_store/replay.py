@@ -10,13 +10,13 @@ from dalsegno._store.statements import in_chunks
 from dalsegno.model.views import ReplayEntry
 
 _FIELDS = """
-    run.id AS id, coalesce(run.parent_task_run_id, owner.id) AS scope, task.key, task.source_hash, run.fingerprint,
-    run.state_type, run.state_name, run.run_count, run.name, run.result IS NOT NULL, run.child_flow_run_id,
-    run.upstream, run.states, run.attempt, run.superseded, task.name AS task_name
+    run.id AS id, coalesce(run.parent_task_run_id, owner.id) AS scope, task.key, task.source_hash,
+    run.fingerprint, run.state_type, run.state_name, run.run_count, run.name, run.result IS NOT NULL,
+    run.child_flow_run_id, run.upstream, run.states, run.attempt, run.superseded, task.name AS task_name
 """
 _TABLES = "JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
-# Each branch walks one index in order and stops at the limit. A root that is not known by number yet when nested task
-# runs came in stands in them by its id.
+# Each branch walks one index in order and stops at the limit. A root that is not known by number yet when
+# nested task runs came in stands in them by its id.
 _ENTRIES = f"""
     SELECT * FROM (
         SELECT {_FIELDS} FROM task_run AS run {_TABLES} WHERE run.flow_run = :number AND run.root IS NULL

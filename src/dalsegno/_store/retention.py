@@ -113,7 +113,8 @@ def _delete_old_runs(database: Database, cutoff: int) -> int:
 
 
 def _delete_root(database: Database, root: bytes) -> int:
-    """Delete what belongs to a root, the root itself last; so an interruption leaves nothing that nobody finds again."""
+    """Delete what belongs to a root, the root itself last; so an interruption leaves nothing that nobody
+    finds again."""
     parameters = {"root": root, "limit": _SLICE}
     deleted = 0
     for statement in (_LOGS, _BLOBS, _ARTIFACTS):
@@ -141,7 +142,8 @@ def _delete_rows(
 
 
 def _give_back(connection: sqlite3.Connection, *, everything: bool) -> int:
-    """Give some free pages back to the file system; return how many. Few that lie about are left for what comes."""
+    """Give some free pages back to the file system; return how many. Few that lie about are left for what
+    comes."""
     free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
     if free == 0 or (free < _PAGES and not everything):
         return 0

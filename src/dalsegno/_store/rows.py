@@ -23,16 +23,16 @@ ASIDE = 1 << 20
 FLOW_RUN_COLUMNS = """
     run.id, run.root_run_id, run.parent_flow_run_id, run.parent_task_run_id, flow.name, flow.version,
     flow.source_hash, run.name, run.attempt, run.run_count, run.state_type, run.state_name, run.start_time,
-    run.end_time, run.tags, run.entry, run.extra, run.parameters_text, run.forked_from, run.parameters, run.result,
-    run.states
+    run.end_time, run.tags, run.entry, run.extra, run.parameters_text, run.forked_from, run.parameters,
+    run.result, run.states
 """
 FLOW_RUN_TABLES = "flow_run AS run LEFT JOIN flow ON flow.id = run.flow_id"
 
 TASK_RUN_COLUMNS = """
-    run.id, owner.id, coalesce(owner.root_run_id, owner.id, run.root, run.id), run.parent_task_run_id, task.key,
-    task.name, task.version, task.source_hash, task.tags, run.name, run.attempt, run.run_count, run.state_type,
-    run.state_name, run.start_time, run.duration, run.fingerprint, run.upstream, run.result, run.child_flow_run_id,
-    run.superseded, run.extra, run.states
+    run.id, owner.id, coalesce(owner.root_run_id, owner.id, run.root, run.id), run.parent_task_run_id,
+    task.key, task.name, task.version, task.source_hash, task.tags, run.name, run.attempt, run.run_count,
+    run.state_type, run.state_name, run.start_time, run.duration, run.fingerprint, run.upstream, run.result,
+    run.child_flow_run_id, run.superseded, run.extra, run.states
 """
 TASK_RUN_TABLES = "task_run AS run JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
 
@@ -47,7 +47,8 @@ def flow_run_view(
     process: ProcessRecord | None = None,
     task_run_counts: dict[str, int] | None = None,
 ) -> FlowRunView:
-    """Return a row of FLOW_RUN_COLUMNS as readers see it; in lists (`whole` is false) without its large parts."""
+    """Return a row of FLOW_RUN_COLUMNS as readers see it; in lists (`whole` is false) without its large
+    parts."""
     history = read_history(row[21], id_time(row[0]))
     return FlowRunView(
         id=row[0],
@@ -78,7 +79,8 @@ def flow_run_view(
 
 
 def task_run_view(row: tuple[Any, ...], *, whole: bool) -> TaskRunView:
-    """Return a row of TASK_RUN_COLUMNS as readers see it; in lists (`whole` is false) without its large parts."""
+    """Return a row of TASK_RUN_COLUMNS as readers see it; in lists (`whole` is false) without its large
+    parts."""
     history = read_history(row[22], id_time(row[0]))
     start, duration, extra = row[14], row[15], unpack_extra(row[21])
     return TaskRunView(

@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any
 
 SIZES = (512, 128, 32, 8, 1)
-"""Rows per statement. The largest keeps 512 x 20 values well below SQLite's limit of 32,766, and its statement small."""
+"""Rows per statement. The largest keeps 512 x 20 values well below SQLite's limit of 32,766, and its
+statement small."""
 
 
 _FILLED = 0.6
@@ -22,8 +23,9 @@ class RowStatement:
     """An INSERT of many rows: `head` up to VALUES, `row` for one row, `tail` after the rows.
 
     Binding a value holds the interpreter's lock, and the sqlite3 module looks for an adapter of each value that is not
-    exactly an int, float, str or bytearray, which costs ten times what binding does. So on the hot path bytes go as
-    bytearray, and what is NULL as a value that cannot be meant, which `nullif` in `row` turns into NULL.
+    exactly an int, float, str or bytearray, which costs ten times what binding does. So on the hot path bytes
+    go as bytearray, and what is NULL as a value that cannot be meant, which `nullif` in `row` turns into
+    NULL.
     """
 
     def __init__(self, head: str, *, row: str, tail: str = "") -> None:
@@ -31,7 +33,8 @@ class RowStatement:
         self._texts = [(size, f"{head} VALUES {','.join([f'({row})'] * size)} {tail}") for size in SIZES]
 
     def run(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
-        """Execute it for all rows. It must do nothing for a row that it has just written: some are given twice."""
+        """Execute it for all rows. It must do nothing for a row that it has just written: some are given
+        twice."""
         start, left = 0, len(rows)
         while left > 0:
             size, text = next(each for each in self._texts if each[0] * _FILLED <= left)
@@ -51,8 +54,8 @@ def marks(columns: int) -> str:
 def in_chunks(values: Sequence[Any], size: int = 500) -> Iterator[tuple[str, list[Any]]]:
     """Split values for an IN clause: yields its question marks and its values.
 
-    The number of question marks is rounded up to a power of two (the last value is repeated), so that there are
-    few different statements.
+    The number of question marks is rounded up to a power of two (the last value is repeated), so that there
+    are few different statements.
     """
     for start in range(0, len(values), size):
         chunk = list(values[start : start + size])

@@ -47,7 +47,7 @@ def report(error: BaseException, *, with_traceback: bool = False) -> ExitCode:
         for line in error.details:
             print(line, file=sys.stderr)
         return error.code
-    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.USAGE)
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
 
 
 def is_expected(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from dalsegno.cli.lookup import find_flow_run
 from dalsegno.cli.opening import open_backend
 from dalsegno.cli.options import FlowRunTarget
 from dalsegno.cli.parameters import Pairs, Whole, read_parameters
+from dalsegno.cli.places import folder_of, go_on_with_interpreter
 from dalsegno.cli.running import execute, run_of_this_process
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import FlowRunView
@@ -42,19 +43,27 @@ def retry(
     """
     if scratch and (from_ or changed):
         raise CommandError("--scratch runs everything again: it does not go with --from or --changed.")
-    from dalsegno.flow_runs import retry_flow_run
-
     backend = open_backend()
     found = find_flow_run(backend, run)
+    options = [
+        *(["--from", from_] if from_ else []),
+        *(["--changed"] if changed else []),
+        *(["--scratch"] if scratch else []),
+        *(word for pair in param or () for word in ("--param", pair)),
+        *(["--params", params] if params is not None else []),
+    ]
+    go_on_with_interpreter(found.entry, ["flow-run", "retry", id_text(found.id), *options])
     parameters = changed_parameters(found, param, params)
-    find = opened_attempt(backend, found) if parameters is None else run_of_this_process(backend, times.now())
 
     def call() -> object:
-        return retry_flow_run(
-            id_text(found.id), from_=from_, changed=changed, scratch=scratch, parameters=parameters
-        )
+        from dalsegno.flow_runs import retry_flow_run
 
-    return execute(backend, call, find)
+        return retry_flow_run(found.id, from_=from_, changed=changed, scratch=scratch, parameters=parameters)
+
+    forks = parameters is not None
+    find = run_of_this_process(backend, times.now()) if forks else next_attempt(backend, found.root_run_id)
+    with folder_of(found.entry):
+        return execute(backend, call, find)
 
 
 def changed_parameters(run: FlowRunView, pairs: list[str] | None, whole: str | None) -> dict[str, Any] | None:
@@ -72,11 +81,12 @@ def _unknown() -> None:
     """Stands for a function whose annotations are not known."""
 
 
-def opened_attempt(backend: Backend, before: FlowRunView) -> Callable[[], bytes | None]:
-    """Return a function that gives the id of a run once a new attempt of it has begun."""
+def next_attempt(backend: Backend, root_run_id: bytes) -> Callable[[], bytes | None]:
+    """Return a function that gives the id of a root run once a further attempt of it has begun."""
 
-    def find() -> bytes | None:
-        run = backend.read_flow_run(before.id)
-        return before.id if run is not None and run.attempt > before.attempt else None
+    def attempt() -> int:
+        run = backend.read_flow_run(root_run_id)
+        return 0 if run is None else run.attempt
 
-    return find
+    before = attempt()
+    return lambda: root_run_id if attempt() > before else None

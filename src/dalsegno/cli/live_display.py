@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -28,6 +30,8 @@ class LiveDisplay:
             console=console or Console(stderr=True),
             refresh_per_second=8,
             transient=True,
+            # What is redirected is drawn by the console: output that goes to a file must stay out of it.
+            redirect_stdout=sys.stdout.isatty(),
         )
         self.live.start()
 

@@ -8,6 +8,7 @@ from dalsegno.cli import times
 from dalsegno.cli.flow_run_page import counts_text
 from dalsegno.cli.progress import Progress
 from dalsegno.model.ids import id_text
+from dalsegno.model.states import TERMINAL_TYPES
 
 SECONDS_BETWEEN = 5
 
@@ -20,8 +21,10 @@ class PlainDisplay:
         self.counts: dict[str, int] = {}
 
     def show(self, progress: Progress) -> None:
-        """Write a line if it is time for one and something has changed."""
+        """Write a line if it is time for one and something has changed; the end is told by others."""
         run = progress.run
+        if run.state.type in TERMINAL_TYPES:
+            return
         if self.next is None:
             self.write(f"Flow run {run.name!r} of {run.flow_name!r} has begun: {id_text(run.id)}")
             self.next = progress.at + SECONDS_BETWEEN * times.SECOND

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dalsegno._backend.protocol import Backend
 
 INTERVAL_SECONDS = 0.2
+SEARCH_SECONDS = 0.02  # Until the run is there: it begins within milliseconds.
 SHARE_OF_TIME = 20  # Reading may take one part in so many of the time, however large the run is.
 NAMED = 5
 RUNNING = [STATE_CODES[StateType.RUNNING]]
@@ -122,7 +123,8 @@ class Follower:
             if stopped:
                 return
             spent = time.monotonic() - began
-            self._wake.wait(max(INTERVAL_SECONDS, spent * SHARE_OF_TIME))
+            interval = SEARCH_SECONDS if self.flow_run_id is None else INTERVAL_SECONDS
+            self._wake.wait(max(interval, spent * SHARE_OF_TIME))
             self._wake.clear()
 
     def _step(self, token: object) -> object:

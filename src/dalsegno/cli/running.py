@@ -33,6 +33,7 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
 
     `find` returns the id of the flow run once it is recorded. Errors that ended no run are raised.
     """
+    began = times.now()
     follower = Follower(backend, find, display())
     follower.start()
     error: BaseException | None = None
@@ -48,7 +49,7 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
         if error is not None:
             raise error
         return ExitCode.FAILED
-    print(summary(run), file=sys.stderr)
+    print(summary(run, times.now() - began), file=sys.stderr)
     if follower.interrupted.is_set() or isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return of_outcome(run.state.type)
@@ -100,13 +101,12 @@ def is_this_process(process: ProcessRecord) -> bool:
     return process.pid == os.getpid() and process.host == os.uname().nodename
 
 
-def summary(run: FlowRunView) -> str:
-    """Return the last lines on a run: how it ended, and what can be done."""
+def summary(run: FlowRunView, took: int) -> str:
+    """Return the last lines on a run: how it ended after `took` microseconds, and what can be done."""
     screen = screen_of(sys.stderr)
-    took = times.elapsed(run.start_time, run.end_time, times.now())
     counts = counts_text(run.task_run_counts or {})
     line = f"{state_text(run.state, screen)}  {run.flow_name}  {run.name}  {id_text(run.id)}"
-    line += f"  in {took}" if took else ""
+    line += f"  in {times.duration(took)}"
     line += f": {counts}" if counts else ""
     parts = [line, run.state.message if run.state.type is not StateType.COMPLETED else "", next_step(run)]
     return "\n".join(part for part in parts if part)

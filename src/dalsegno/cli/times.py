@@ -47,8 +47,11 @@ def ago(moment: int, at: int) -> str:
 
 def duration(span: int) -> str:
     """Return a span of microseconds for people: ``"40 ms"``, ``"2.5 s"``, ``"3 min 20 s"``."""
+    span = max(span, 0)
+    if span < 10_000:
+        return f"{span / 1000:.1f} ms"
     if span < SECOND:
-        return f"{max(span, 0) // 1000} ms"
+        return f"{span // 1000} ms"
     if span < 60 * SECOND:
         return f"{span / SECOND:.1f} s"
     minutes, seconds = divmod(span // SECOND, 60)

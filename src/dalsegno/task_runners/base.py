@@ -50,7 +50,9 @@ class TaskRunner(ABC):
         self._launcher = self.open()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
