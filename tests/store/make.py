@@ -129,7 +129,7 @@ class Run:
 
 
 def many_task_runs(run: Run, count: int) -> list[TaskRunSnapshot]:
-    """Return trivial completed task runs as they are in real runs: each with an upstream and an int as its result."""
+    """Return trivial completed task runs as real ones are: each with an upstream and an int as its result."""
     made: list[TaskRunSnapshot] = []
     upstream = run.id
     start = time.time_ns()

@@ -87,9 +87,7 @@ def test_histories_are_kept_to_the_byte(backend: StoreBackend) -> None:
     message = "".join(chr(code) for code in (0, 9, 127, 128, 255, 0x4E00, 0x1F600))
     for position in range(3):
         states = pack_states(1, position, 0, [(RUNNING, position * 0xFF00FF00FF, None, message)])
-        backend.deliver(
-            run.batch(flow_runs=[run.flow_run()], task_runs=[run.task_run(RUNNING, id=id, states=states)])
-        )
+        backend.deliver(run.batch(flow_runs=[run.flow_run()], task_runs=[run.task_run(RUNNING, id=id, states=states)]))
     seen = backend.read_task_run(id)
     assert seen is not None
     assert [state.message for state in seen.states or []] == [message] * 3
@@ -158,9 +156,7 @@ def test_the_batches_of_a_new_attempt_are_newer_than_all_before(backend: StoreBa
     backend.deliver(run.batch(flow_runs=[run.flow_run(FAILED)], task_runs=[task_run]))
     opened = backend.open_run(OpenRun(flow_run_id=run.id, process=run.process))
     again = Run(id=run.id, attempt=opened.attempt)
-    backend.deliver(
-        again.batch(flow_runs=[again.flow_run(COMPLETED)], task_runs=[again.task_run(id=task_run.id)])
-    )
+    backend.deliver(again.batch(flow_runs=[again.flow_run(COMPLETED)], task_runs=[again.task_run(id=task_run.id)]))
     seen = backend.read_flow_run(run.id)
     assert seen is not None
     assert seen.task_run_counts == {"Completed": 1}
@@ -215,9 +211,9 @@ def test_task_runs_that_were_not_come_to_again_are_marked(backend: StoreBackend)
     backend.deliver(again.batch(flow_runs=[again.flow_run(COMPLETED)], superseded=[gone.id]))
     marks = {task_run.id: task_run.superseded_by for task_run in backend.list_task_runs(RunFilter(), Page())}
     assert marks == {gone.id: 2, kept.id: None}
-    assert [
-        task_run.id for task_run in backend.list_task_runs(RunFilter(include_superseded=False), Page())
-    ] == [kept.id]
+    assert [task_run.id for task_run in backend.list_task_runs(RunFilter(include_superseded=False), Page())] == [
+        kept.id
+    ]
     assert {entry.id: entry.superseded for entry in backend.replay_entries(run.id, None, 10)} == {
         gone.id: True,
         kept.id: False,
@@ -232,9 +228,7 @@ def test_a_task_outside_flows_is_its_own_root(backend: StoreBackend) -> None:
     backend.deliver(run.batch(attempts={outer: 1}, task_runs=[whole, inner]))
     seen = [backend.read_task_run(id) for id in (outer, inner.id)]
     assert [(view.root_run_id, view.flow_run_id) for view in seen if view] == [(outer, None), (outer, None)]
-    assert [(entry.id, entry.scope_id) for entry in backend.replay_entries(outer, None, 10)] == [
-        (inner.id, outer)
-    ]
+    assert [(entry.id, entry.scope_id) for entry in backend.replay_entries(outer, None, 10)] == [(inner.id, outer)]
     assert CLEAN.name in {view.task_name for view in seen if view}
 
 

@@ -1,4 +1,4 @@
-"""A new attempt is opened once, by one process, when nobody executes the run; wishes reach whoever executes it."""
+"""A new attempt is opened once, when nobody executes the run; wishes reach whoever executes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run whose process is gone says so, with what is known; one that was only thought to be gone corrects it."""
+"""A run whose process is gone says so with what is known; if it was only thought so, it corrects that."""
 
 from __future__ import annotations
 

@@ -207,16 +207,12 @@ def test_a_network_file_system_is_told_from_a_local_one(tmp_path: Path) -> None:
     mounts.write_text(
         "/dev/vda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\ntmpfs /home/me/local\\040disk tmpfs rw 0 0\n"
     )
-    kinds = [
-        files.file_system(folder, str(mounts)) for folder in ("/srv", "/home/me", "/home/me/local disk/a")
-    ]
+    kinds = [files.file_system(folder, str(mounts)) for folder in ("/srv", "/home/me", "/home/me/local disk/a")]
     assert kinds == ["ext4", "nfs4", "tmpfs"]
     assert files.file_system(str(tmp_path)) is not None
 
 
-def test_a_network_file_system_is_refused_unless_it_is_allowed(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_file_system_is_refused_unless_it_is_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "file_system", lambda folder: "nfs4")
     with pytest.raises(DatabaseError, match=r"nfs4.*DALSEGNO_DATABASE_ALLOW_NETWORK_FILE_SYSTEM=true"):
         StoreBackend(str(path))

@@ -171,9 +171,7 @@ def test_the_log_of_a_flow_run_holds_that_of_its_nested_runs(backend: StoreBacke
     newest = backend.list_logs(flow_run_id=run.id, newest_first=True, limit=2)
     assert [line.message for line in newest] == ["same moment too", "same moment"]
     after = (lines[3].timestamp, 1)
-    assert [line.message for line in backend.list_logs(flow_run_id=run.id, after=after)] == [
-        "same moment too"
-    ]
+    assert [line.message for line in backend.list_logs(flow_run_id=run.id, after=after)] == ["same moment too"]
     assert backend.list_logs() == []
 
 
@@ -201,9 +199,7 @@ def test_artifacts_are_found_by_key_and_run(backend: StoreBackend, shop: Shop) -
     assert [each.id for each in backend.list_artifacts(page=page)] == [unnamed.id, new.id, old.id]
     assert [each.id for each in backend.list_artifacts(key="report", page=page)] == [new.id, old.id]
     assert [each.id for each in backend.list_artifacts(latest_only=True, page=page)] == [unnamed.id, new.id]
-    assert [each.id for each in backend.list_artifacts(task_run_id=shop.clean[0].id, page=page)] == [
-        unnamed.id
-    ]
+    assert [each.id for each in backend.list_artifacts(task_run_id=shop.clean[0].id, page=page)] == [unnamed.id]
     assert len(backend.list_artifacts(flow_run_id=run.id, page=Page(limit=2, after=unnamed.id))) == 2
     assert backend.update_artifact(new.id, "99", "nearly", now())
     seen = backend.read_artifact(new.id)

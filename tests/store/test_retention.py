@@ -84,15 +84,11 @@ def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:
     outside = Run()
     alone = old_id(100)
     backend.deliver(
-        outside.batch(
-            attempts={alone: 1}, task_runs=[outside.task_run(id=alone, root_run_id=alone, flow_run_id=None)]
-        )
+        outside.batch(attempts={alone: 1}, task_runs=[outside.task_run(id=alone, root_run_id=alone, flow_run_id=None)])
     )
     while backend.clean_up():
         pass
-    assert rows(backend) == {
-        table: count if table == "log" else 2 * count for table, count in younger.items()
-    }
+    assert rows(backend) == {table: count if table == "log" else 2 * count for table, count in younger.items()}
     assert not file.exists()
     assert backend.read_task_run(alone) is None
     backend.close()
@@ -119,9 +115,7 @@ def test_the_file_shrinks_when_runs_go(path: Path, tmp_path: Path) -> None:
     assert os.path.getsize(path) < before / 2
 
 
-def test_no_slice_holds_the_write_lock_for_long(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_slice_holds_the_write_lock_for_long(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured in rows: a transaction of retention deletes at most a slice."""
     backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=1.0 * _DAY)
     fill(backend, tmp_path, 10, task_runs=5000)

@@ -30,9 +30,7 @@ def test_task_runs_that_end_later_than_they_began_take_no_more(path: Path) -> No
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     for _ in range(5):
         ends = many_task_runs(run, 4000)
-        starts = [
-            run.task_run(3, id=end.id, task_id=end.task_id, version=1, upstream=end.upstream) for end in ends
-        ]
+        starts = [run.task_run(3, id=end.id, task_id=end.task_id, version=1, upstream=end.upstream) for end in ends]
         backend.deliver(run.batch(task_runs=starts))
         backend.deliver(run.batch(task_runs=ends))
     backend.close()

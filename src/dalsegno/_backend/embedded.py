@@ -41,7 +41,7 @@ _DAY = 86_400.0
 
 
 class StoreBackend:
-    """Keeps the records in one SQLite file. See `dalsegno._backend.protocol.Backend` for what the methods do."""
+    """Keeps the records in one SQLite file. What the methods do stands in `dalsegno._backend.protocol`."""
 
     def __init__(
         self,
@@ -96,9 +96,7 @@ class StoreBackend:
         return opened
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
-        return self.database.read(
-            lambda connection: replay.replay_entries(connection, root_run_id, after, limit)
-        )
+        return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
 
     def read_results(self, task_run_ids: list[bytes]) -> dict[bytes, bytes]:
         return self.database.read(lambda connection: replay.read_results(connection, task_run_ids))
@@ -117,9 +115,7 @@ class StoreBackend:
     # --- wishes
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
-        return self.database.write(
-            lambda connection: attempts.request_cancel(connection, flow_run_id, _now())
-        )
+        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, _now()))
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
         self.database.write(
@@ -197,9 +193,7 @@ class StoreBackend:
         return self.database.read(lambda connection: artifacts.read_artifact(connection, id))
 
     def update_artifact(self, id: bytes, data: str, description: str | None, now: int) -> bool:
-        return self.database.write(
-            lambda connection: artifacts.update_artifact(connection, id, data, description, now)
-        )
+        return self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
 
     def change_token(self) -> Any:
         return self.database.change_token()
@@ -210,9 +204,7 @@ class StoreBackend:
         return self.database.read(lambda connection: variables.get_variable(connection, name))
 
     def set_variable(self, variable: VariableView, overwrite: bool) -> bool:
-        return self.database.write(
-            lambda connection: variables.set_variable(connection, variable, overwrite=overwrite)
-        )
+        return self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
 
     def unset_variable(self, name: str) -> bool:
         return self.database.write(lambda connection: variables.unset_variable(connection, name))

@@ -1,6 +1,6 @@
 """Applies a batch of the upward stream: `deliver` is where everything that runs record is written.
 
-Applying is "insert, or update where mine is newer", so duplicates and retries are harmless. Reads nothing for people.
+Applying is "insert, or update where mine is newer", so duplicates and retries are harmless.
 """
 
 from __future__ import annotations
@@ -31,12 +31,8 @@ _SEEN_EVERY = 2_000_000
 _PENDING = STATE_CODES[StateType.PENDING]
 _CANCELLING = STATE_CODES[StateType.CANCELLING]
 
-_INSERT_FLOW = RowStatement(
-    "INSERT OR IGNORE INTO flow (id, name, version, source_hash, description)", row=marks(5)
-)
-_INSERT_TASK = RowStatement(
-    "INSERT OR IGNORE INTO task (id, key, name, version, source_hash, tags)", row=marks(6)
-)
+_INSERT_FLOW = RowStatement("INSERT OR IGNORE INTO flow (id, name, version, source_hash, description)", row=marks(5))
+_INSERT_TASK = RowStatement("INSERT OR IGNORE INTO task (id, key, name, version, source_hash, tags)", row=marks(6))
 # A place for a flow run whose own snapshot comes in a later transaction: anything is newer than it.
 _RESERVE_FLOW_RUN = RowStatement(
     "INSERT OR IGNORE INTO flow_run"
@@ -87,13 +83,11 @@ _UPSERT_TASK_RUN = RowStatement(
     ),
 )
 _INSERT_LOG = RowStatement(
-    "INSERT OR IGNORE INTO log"
-    " (root_run_id, timestamp, nonce, flow_run_id, task_run_id, level, logger, message)",
+    "INSERT OR IGNORE INTO log (root_run_id, timestamp, nonce, flow_run_id, task_run_id, level, logger, message)",
     row="?,?,?,nullif(?,0),nullif(?,0),?,?,?",
 )
 _UPSERT_ARTIFACT = RowStatement(
-    "INSERT INTO artifact"
-    " (id, type, key, description, root_run_id, flow_run_id, task_run_id, created, updated, data)",
+    "INSERT INTO artifact (id, type, key, description, root_run_id, flow_run_id, task_run_id, created, updated, data)",
     row=marks(10),
     tail=(
         "ON CONFLICT (id) DO UPDATE SET description = excluded.description, updated = excluded.updated,"
@@ -103,8 +97,7 @@ _UPSERT_ARTIFACT = RowStatement(
 _INSERT_BLOB = RowStatement("INSERT OR IGNORE INTO result_blob (id, root_run_id, data)", row=marks(3))
 
 _WANTED = (
-    "SELECT id FROM flow_run WHERE id IN ({texts}) AND cancel_requested IS NOT NULL"
-    f" AND state_type < {_CANCELLING}"
+    f"SELECT id FROM flow_run WHERE id IN ({{texts}}) AND cancel_requested IS NOT NULL AND state_type < {_CANCELLING}"
 )
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -125,7 +118,7 @@ class Writer:
 
 
 def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
-    """Apply a batch; the final states of its flow runs are never seen before what they rest on."""
+    """Apply a batch; final states of its flow runs are never seen before what they rest on."""
     receipt = Receipt()
     for part in _split(batch):
         tasks: dict[int, int] = {}
@@ -177,9 +170,7 @@ def _split(batch: Batch) -> Iterator[Batch]:
     yield msgspec.structs.replace(batch, task_runs=[], logs=[], blobs=[])
 
 
-def _apply(
-    writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: dict[int, int], now: int
-) -> Receipt:
+def _apply(writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: dict[int, int], now: int) -> Receipt:
     """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is
     committed."""
     receipt = _look_at_roots(writer, connection, batch)

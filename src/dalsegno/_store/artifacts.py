@@ -46,9 +46,7 @@ def list_artifacts(
     return [_view(row) for row in rows]
 
 
-def update_artifact(
-    connection: sqlite3.Connection, id: bytes, data: str, description: str | None, now: int
-) -> bool:
+def update_artifact(connection: sqlite3.Connection, id: bytes, data: str, description: str | None, now: int) -> bool:
     """Change an artifact in place; a description of None leaves the old one. False: there is none."""
     changed = connection.execute(
         "UPDATE artifact SET data = ?, description = coalesce(?, description), updated = max(?, updated + 1)"

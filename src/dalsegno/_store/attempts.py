@@ -90,9 +90,7 @@ def open_run(connection: sqlite3.Connection, request: OpenRun, now: int) -> Open
     processes.register(connection, request.process, now)
     opened = OpenedRun(attempt=root.attempt + 1, run_count=root.run_count + 1)
     chunk = pack_states(opened.attempt, ASIDE, id_time(root.id), [(_PENDING, now)])
-    connection.execute(
-        _OPEN, (opened.attempt, opened.run_count, _PENDING, request.process.id, chunk, root.id)
-    )
+    connection.execute(_OPEN, (opened.attempt, opened.run_count, _PENDING, request.process.id, chunk, root.id))
     return opened
 
 
@@ -113,9 +111,7 @@ def request_cancel(connection: sqlite3.Connection, flow_run_id: bytes, now: int)
     return True
 
 
-def set_task_result(
-    connection: sqlite3.Connection, task_run_id: bytes, result: bytes, message: str, now: int
-) -> None:
+def set_task_result(connection: sqlite3.Connection, task_run_id: bytes, result: bytes, message: str, now: int) -> None:
     """Complete a task run by hand. Raises RunIsAlive or ObjectNotFound."""
     row = connection.execute(
         "SELECT owner.id, run.attempt FROM task_run AS run"

@@ -43,9 +43,7 @@ def put_cached(connection: sqlite3.Connection, entry: CacheEntry, data: bytes | 
 
 def delete_expired(connection: sqlite3.Connection, now: int, limit: int) -> list[bytes]:
     """Delete some entries that have expired; return their results."""
-    rows = connection.execute(
-        "SELECT key, result FROM cache_entry WHERE expires <= ? LIMIT ?", (now, limit)
-    ).fetchall()
+    rows = connection.execute("SELECT key, result FROM cache_entry WHERE expires <= ? LIMIT ?", (now, limit)).fetchall()
     connection.executemany("DELETE FROM cache_entry WHERE key = ?", [(key,) for key, _ in rows])
     blobs = [blob for _, result in rows if (blob := blob_of(result)) is not None]
     connection.executemany(_DELETE_BLOB, [(blob,) for blob in blobs])

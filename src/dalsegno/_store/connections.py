@@ -1,4 +1,4 @@
-"""Connections to one database file, and the transactions on them: who waits for whom, and what a fork does."""
+"""Connections to one database file and the transactions on them: who waits for whom, what a fork does."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Database:
     # --- transactions
 
     def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
-        """Run `work` in a transaction that holds the write lock; if `durable`, return once it is on the disk."""
+        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk."""
         result = self._write(work)
         if durable and not self._temporary:
             try:
@@ -236,9 +236,7 @@ def _after_fork_in_child() -> None:
         database.start_anew()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def _remove(path: str) -> None:

@@ -1,6 +1,7 @@
 """Finds runs whose process is gone and says so in their records; cheap, for it looks at unfinished runs only.
 
-What it writes does not raise a run's version, so if the process was only thought to be gone, its next batch corrects it.
+What it writes does not raise a run's version: if the process was only thought to be gone, its next batch
+corrects it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ FlowRunKey = tuple[int, bytes, int]
 
 
 def find_crashed(database: Database, now: int) -> int:
-    """Mark what the processes of this machine that are gone left unfinished as Crashed; return how many runs."""
+    """Mark what processes that are gone left unfinished as Crashed; return how many runs."""
 
     def look(connection: sqlite3.Connection) -> list[tuple[ProcessRecord, int]]:
         found = [(processes.from_row(row), row[8]) for row in connection.execute(_NOT_ENDED)]

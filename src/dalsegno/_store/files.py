@@ -1,4 +1,4 @@
-"""The database file itself: may it be here, is it ours, is it of our version; makes it where there is none."""
+"""The database file: may it be here, is it ours, is it of our version; makes it where there is none."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def file_system(folder: str, mounts: str = "/proc/mounts") -> str | None:
 
 
 def check_or_create(connection: sqlite3.Connection, path: str) -> None:
-    """See that the file holds our tables; make them if it is empty. Safe when many processes start at once."""
+    """See that the file holds our tables; make them if it is empty. Safe when many start at once."""
     # In one transaction: another process may be making the tables at this moment.
     connection.execute("BEGIN")
     try:

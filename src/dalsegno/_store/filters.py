@@ -90,9 +90,7 @@ def task_run_conditions(filter: RunFilter) -> Conditions:
     conditions = _common(filter)
     if filter.name is not None:
         # The default name ends in digits of the id and is not stored.
-        conditions.add(
-            "coalesce(run.name, task.name || '-' || substr(lower(hex(run.id)), 30)) = ?", filter.name
-        )
+        conditions.add("coalesce(run.name, task.name || '-' || substr(lower(hex(run.id)), 30)) = ?", filter.name)
     if filter.flow_names:
         marks = ",".join("?" * len(filter.flow_names))
         conditions.add(f"owner.flow_id IN (SELECT id FROM flow WHERE name IN ({marks}))", *filter.flow_names)

@@ -19,7 +19,9 @@ _ROOT_OF_TASK_RUN = (
 _BELOW = """
     SELECT id FROM (
         WITH RECURSIVE below (id) AS (
-            VALUES (?) UNION ALL SELECT child.id FROM flow_run AS child JOIN below ON child.parent_flow_run_id = below.id
+            VALUES (?)
+            UNION ALL
+            SELECT child.id FROM flow_run AS child JOIN below ON child.parent_flow_run_id = below.id
         ) SELECT id FROM below)
 """
 

@@ -52,9 +52,7 @@ def end(connection: sqlite3.Connection, process_id: bytes, now: int) -> None:
     connection.execute(_END, (now, now, process_id))
 
 
-def find(
-    connection: sqlite3.Connection, process_id: bytes | None
-) -> tuple[ProcessRecord, int, int | None] | None:
+def find(connection: sqlite3.Connection, process_id: bytes | None) -> tuple[ProcessRecord, int, int | None] | None:
     """Return a process, when it was last seen, and when it ended."""
     row = None if process_id is None else connection.execute(_FIND, (process_id,)).fetchone()
     return None if row is None else (from_row(row), row[8], row[9])

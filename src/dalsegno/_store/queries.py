@@ -26,13 +26,14 @@ _COUNTS_OF_FLOW_RUN = (
 # The newest run of a flow is the newest of the newest runs of its versions.
 _FLOWS = """
     SELECT name,
-        (SELECT max(run.id) FROM flow_run AS run WHERE run.flow_id IN (SELECT id FROM flow WHERE name = named.name)),
-        (SELECT count(*) FROM flow_run AS run WHERE run.flow_id IN (SELECT id FROM flow WHERE name = named.name))
+        (SELECT max(id) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name)),
+        (SELECT count(*) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name))
     FROM (SELECT DISTINCT name FROM flow WHERE name > ? ORDER BY name LIMIT ?) AS named
 """
 _NEWEST_VERSION = """
     SELECT version, description FROM flow
-    WHERE id = coalesce((SELECT flow_id FROM flow_run WHERE id = ?), (SELECT max(id) FROM flow WHERE name = ?))
+    WHERE id = coalesce(
+        (SELECT flow_id FROM flow_run WHERE id = ?), (SELECT max(id) FROM flow WHERE name = ?))
 """
 
 
@@ -95,10 +96,7 @@ def count_task_runs(connection: sqlite3.Connection, filter: RunFilter) -> dict[s
 
 def list_flows(connection: sqlite3.Connection, page_after: str | None, limit: int) -> list[FlowView]:
     """Return a page of flows by name."""
-    return [
-        _flow_view(connection, *row)
-        for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()
-    ]
+    return [_flow_view(connection, *row) for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()]
 
 
 def _flow_view(connection: sqlite3.Connection, name: str, newest: bytes | None, count: int) -> FlowView:

@@ -46,9 +46,7 @@ def read_results(connection: sqlite3.Connection, ids: list[bytes]) -> dict[bytes
     results: dict[bytes, bytes] = {}
     for marks, chunk in in_chunks(ids):
         results.update(
-            connection.execute(
-                f"SELECT id, result FROM task_run WHERE id IN ({marks}) AND result IS NOT NULL", chunk
-            )
+            connection.execute(f"SELECT id, result FROM task_run WHERE id IN ({marks}) AND result IS NOT NULL", chunk)
         )
     return results
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._store import attempts, cache
 from dalsegno._store.connections import Database
@@ -22,7 +22,8 @@ _RUNS = 20
 _TASK_RUNS = """
     SELECT number, result FROM task_run WHERE number IN (
         SELECT number FROM task_run WHERE flow_run IN (
-            SELECT number FROM flow_run WHERE id = :root UNION ALL SELECT number FROM flow_run WHERE root_run_id = :root)
+            SELECT number FROM flow_run WHERE id = :root
+            UNION ALL SELECT number FROM flow_run WHERE root_run_id = :root)
         UNION ALL SELECT number FROM task_run WHERE id = :root
         UNION ALL SELECT number FROM task_run WHERE root = :root
         LIMIT :limit)
@@ -31,23 +32,21 @@ _LOGS = """
     DELETE FROM log WHERE root_run_id = :root AND (timestamp, nonce) IN (
         SELECT timestamp, nonce FROM log WHERE root_run_id = :root LIMIT :limit)
 """
-_BLOBS = (
-    "DELETE FROM result_blob WHERE id IN (SELECT id FROM result_blob WHERE root_run_id = :root LIMIT :limit)"
-)
-_ARTIFACTS = (
-    "DELETE FROM artifact WHERE id IN (SELECT id FROM artifact WHERE root_run_id = :root LIMIT :limit)"
-)
+_BLOBS = "DELETE FROM result_blob WHERE id IN (SELECT id FROM result_blob WHERE root_run_id = :root LIMIT :limit)"
+_ARTIFACTS = "DELETE FROM artifact WHERE id IN (SELECT id FROM artifact WHERE root_run_id = :root LIMIT :limit)"
 _FLOW_RUNS = """
     SELECT number, result, parameters FROM flow_run WHERE root_run_id = :root
     UNION ALL SELECT number, result, parameters FROM flow_run WHERE id = :root
 """
 # Ids are in order of time, so what is old lies at the beginning of an index.
 _OLD_RUNS = """
-    SELECT id FROM flow_run WHERE id < ? AND root_run_id IS NULL AND state_type >= 6 AND coalesce(end_time, 0) < ?
+    SELECT id FROM flow_run
+    WHERE id < ? AND root_run_id IS NULL AND state_type >= 6 AND coalesce(end_time, 0) < ?
     ORDER BY id LIMIT ?
 """
 _OLD_TASK_RUNS = """
-    SELECT id FROM task_run WHERE id < ? AND flow_run IS NULL AND root IS NULL AND state_type >= 6 ORDER BY id LIMIT ?
+    SELECT id FROM task_run WHERE id < ? AND flow_run IS NULL AND root IS NULL AND state_type >= 6
+    ORDER BY id LIMIT ?
 """
 _OLD_LOGS = """
     DELETE FROM log WHERE (root_run_id, timestamp, nonce) IN (
@@ -118,13 +117,9 @@ def _delete_root(database: Database, root: bytes) -> int:
     parameters = {"root": root, "limit": _SLICE}
     deleted = 0
     for statement in (_LOGS, _BLOBS, _ARTIFACTS):
-        while count := database.write(
-            lambda connection, s=statement: connection.execute(s, parameters).rowcount
-        ):
+        while count := database.write(lambda connection, s=statement: connection.execute(s, parameters).rowcount):
             deleted += count
-    while results := database.write(
-        lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)
-    ):
+    while results := database.write(lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)):
         delete_files(result for row in results for result in row[1:])
         deleted += len(results)
     rows = database.write(lambda connection: _delete_rows(connection, "flow_run", _FLOW_RUNS, parameters))
@@ -171,8 +166,7 @@ def _delete_file(url: str) -> None:
         return
     import fsspec
 
-    opener: Any = fsspec.core.url_to_fs
-    file_system, name = opener(url)
+    file_system, name = cast("Any", fsspec).core.url_to_fs(url)
     try:
         file_system.rm_file(name)
     except OSError:

@@ -34,7 +34,10 @@ TASK_RUN_COLUMNS = """
     run.state_type, run.state_name, run.start_time, run.duration, run.fingerprint, run.upstream, run.result,
     run.child_flow_run_id, run.superseded, run.extra, run.states
 """
-TASK_RUN_TABLES = "task_run AS run JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
+TASK_RUN_TABLES = """
+    task_run AS run JOIN task ON task.number = run.task
+    LEFT JOIN flow_run AS owner ON owner.number = run.flow_run
+"""
 
 _decode_entry = msgspec.msgpack.Decoder(EntryPoint).decode
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -111,7 +114,7 @@ def task_run_view(row: tuple[Any, ...], *, whole: bool) -> TaskRunView:
 
 
 def read_history(packed: bytes, origin: int) -> list[StateRecord]:
-    """Return the states of a run in order of time, without what was only noted until the run said it itself."""
+    """Return a run's states in order of time, without what was only noted until the run said it itself."""
     states = unpack_states(packed, origin)
     if any(state.position >= ASIDE for state in states):
         told = {state.attempt for state in states if state.position < ASIDE}

@@ -1,6 +1,6 @@
 """Multi-row statements in a few fixed sizes, so that a batch of any size is a handful of prepared statements.
 
-A statement per row would take the interpreter's lock anew for each row; these run hundreds of rows without it.
+A statement per row would take the interpreter's lock anew for each; these run hundreds of rows without it.
 """
 
 from __future__ import annotations
