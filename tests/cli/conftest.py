@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from tests.cli.recorded import Recorder
+from tests.cli.scripts import NIGHTLY, WAITING, Folder
 
 from dalsegno.cli import main
 
@@ -29,7 +32,7 @@ Dalsegno = Callable[..., Result]
 
 
 @pytest.fixture
-def dalsegno(capsys: pytest.CaptureFixture[str]) -> Dalsegno:
+def dalsegno(capsys: pytest.CaptureFixture[str]) -> Iterator[Dalsegno]:
     """Give a function that runs a command: ``dalsegno("flow-run", "ls")``."""
 
     def call(*arguments: str) -> Result:
@@ -38,7 +41,22 @@ def dalsegno(capsys: pytest.CaptureFixture[str]) -> Dalsegno:
         printed = capsys.readouterr()
         return Result(code, printed.out, printed.err)
 
-    return call
+    yield call
+    session = sys.modules.get("dalsegno._engine.session")
+    if session is not None:
+        session.close_journals()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """Give a folder with scripts, and stand in it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    folder = Folder(work)
+    folder.write("nightly.py", NIGHTLY)
+    folder.write("waiting.py", WAITING)
+    return folder
 
 
 @pytest.fixture

@@ -41,9 +41,7 @@ def test_artifacts_are_filtered(dalsegno: Dalsegno, recorder: Recorder, run: byt
     assert data("--limit", "1") == ["else"]
 
 
-def test_an_artifact_is_found_by_key_id_or_beginning(
-    dalsegno: Dalsegno, recorder: Recorder, run: bytes
-) -> None:
+def test_an_artifact_is_found_by_key_id_or_beginning(dalsegno: Dalsegno, recorder: Recorder, run: bytes) -> None:
     recorder.artifact(run, "old", key="report")
     id = recorder.artifact(run, "new", key="report")
     for text in ("report", id_text(id), id_text(id)[:23]):
@@ -51,17 +49,13 @@ def test_an_artifact_is_found_by_key_id_or_beginning(
 
 
 @pytest.mark.parametrize("data", [[{"day": 1, "sum": 2.5}], {"day": [1], "sum": [2.5]}])
-def test_a_table_is_shown_as_a_table(
-    dalsegno: Dalsegno, recorder: Recorder, run: bytes, data: object
-) -> None:
+def test_a_table_is_shown_as_a_table(dalsegno: Dalsegno, recorder: Recorder, run: bytes, data: object) -> None:
     recorder.artifact(run, data, type="table", key="totals")
     page = dalsegno("artifact", "inspect", "totals").output
     assert page.endswith("day  sum\n1    2.5\n")
 
 
-def test_markdown_and_progress_are_shown_as_they_are(
-    dalsegno: Dalsegno, recorder: Recorder, run: bytes
-) -> None:
+def test_markdown_and_progress_are_shown_as_they_are(dalsegno: Dalsegno, recorder: Recorder, run: bytes) -> None:
     recorder.artifact(run, "# Hello\n- there", key="report")
     recorder.artifact(run, 50.0, type="progress", key="half")
     assert dalsegno("artifact", "inspect", "report").output.endswith("\n\n# Hello\n- there\n")

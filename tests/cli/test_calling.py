@@ -58,9 +58,7 @@ def test_every_command_has_help_with_the_exit_codes(dalsegno: Dalsegno, word: st
         (["version", "now"], "Unknown argument 'now'"),
     ],
 )
-def test_bad_usage_is_one_line_that_says_what_to_do(
-    dalsegno: Dalsegno, arguments: list[str], words: str
-) -> None:
+def test_bad_usage_is_one_line_that_says_what_to_do(dalsegno: Dalsegno, arguments: list[str], words: str) -> None:
     done = dalsegno(*arguments)
     assert done.code == 2
     assert done.output == ""
@@ -86,9 +84,7 @@ def test_a_database_that_is_none_is_a_backend_error(dalsegno: Dalsegno, dalsegno
     assert len(done.errors.splitlines()) == 1
 
 
-def test_a_database_url_that_is_none_is_bad_usage(
-    dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_url_that_is_none_is_bad_usage(dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DALSEGNO_DATABASE_URL", "mysql://somewhere")
     done = dalsegno("flow-run", "ls")
     assert done.code == 2
@@ -144,9 +140,7 @@ def modules_loaded_by(*arguments: str) -> set[str]:
 def test_version_loads_next_to_nothing() -> None:
     loaded = modules_loaded_by("version")
     assert "dalsegno.cli.version" in loaded
-    assert loaded.isdisjoint(
-        {"cyclopts", "rich", "msgspec", "sqlite3", "asyncio", "json", "dalsegno.settings"}
-    )
+    assert loaded.isdisjoint({"cyclopts", "rich", "msgspec", "sqlite3", "asyncio", "json", "dalsegno.settings"})
 
 
 def test_a_list_loads_neither_the_engine_nor_what_draws() -> None:

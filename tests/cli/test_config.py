@@ -33,9 +33,7 @@ def test_what_is_set_is_in_force_and_its_source_is_told(dalsegno: Dalsegno, dals
     assert value_of(dalsegno, "DALSEGNO_LOGGING_LEVEL") == ("INFO", "default")
 
 
-def test_view_shows_what_is_not_default_and_where_it_comes_from(
-    dalsegno: Dalsegno, dalsegno_home: Path
-) -> None:
+def test_view_shows_what_is_not_default_and_where_it_comes_from(dalsegno: Dalsegno, dalsegno_home: Path) -> None:
     page = dalsegno("config", "view", "--show-sources").output
     assert f"DALSEGNO_HOME  {dalsegno_home}  the environment" in page
     assert "DALSEGNO_LOGGING_LEVEL" not in page
@@ -56,9 +54,7 @@ def test_what_the_environment_overrules_is_said(dalsegno: Dalsegno, monkeypatch:
     assert "It has no effect here: DALSEGNO_LOGGING_LEVEL is set by the environment" in done.output
 
 
-def test_a_name_that_is_no_setting_is_pointed_out(
-    dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_is_no_setting_is_pointed_out(dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DALSEGNO_LOGING_LEVEL", "ERROR")
     assert "DALSEGNO_LOGING_LEVEL (from the environment) is no setting" in dalsegno("config", "view").output
 
@@ -132,9 +128,7 @@ def test_a_profile_is_not_made_twice(dalsegno: Dalsegno) -> None:
     assert dalsegno("profile", "create", "two", "--from", "nope").code == 5
 
 
-def test_a_profile_that_the_environment_overrules_is_said(
-    dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_profile_that_the_environment_overrules_is_said(dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch) -> None:
     dalsegno("profile", "create", "one")
     monkeypatch.setenv("DALSEGNO_PROFILE", "default")
     done = dalsegno("profile", "use", "one")

@@ -48,9 +48,7 @@ def test_columns_are_aligned(dalsegno: Dalsegno, recorder: Recorder) -> None:
     assert {line.index("✓") for line in lines} == {header.index("STATE")}
 
 
-def test_json_has_the_names_of_the_view_ids_as_text_and_times_in_utc(
-    dalsegno: Dalsegno, recorder: Recorder
-) -> None:
+def test_json_has_the_names_of_the_view_ids_as_text_and_times_in_utc(dalsegno: Dalsegno, recorder: Recorder) -> None:
     made = now() - HOUR
     id = recorder.flow_run(parameters={"day": "2026-01-31"}, tags=("b", "a"), made=made)
     (row,) = dalsegno("flow-run", "ls", "-o", "json").json
@@ -112,9 +110,7 @@ def test_the_page_of_a_failed_run_has_what_one_needs_to_go_on(dalsegno: Dalsegno
     )
     recorder.task_run(id)
     recorder.task_run(id, name="clean-5a2")
-    failed = recorder.task_run(
-        id, "load-9f5", task="load", state=StateType.FAILED, message="ValueError: x\nmore"
-    )
+    failed = recorder.task_run(id, "load-9f5", task="load", state=StateType.FAILED, message="ValueError: x\nmore")
     done = dalsegno("flow-run", "inspect", id_text(id))
     assert done.code == 0
     for text in (
@@ -146,9 +142,7 @@ def test_a_run_without_an_entry_point_says_why(dalsegno: Dalsegno, recorder: Rec
     assert "dalsegno flow-run retry" not in page
 
 
-def test_inspect_as_json_is_one_object_with_history_and_counts(
-    dalsegno: Dalsegno, recorder: Recorder
-) -> None:
+def test_inspect_as_json_is_one_object_with_history_and_counts(dalsegno: Dalsegno, recorder: Recorder) -> None:
     id = recorder.flow_run()
     recorder.task_run(id)
     found = dalsegno("flow-run", "inspect", "last", "--output", "json").json
@@ -158,18 +152,14 @@ def test_inspect_as_json_is_one_object_with_history_and_counts(
     assert found["process"]["id"] == id_text(recorder.process.id)
 
 
-def test_the_run_of_a_process_that_is_gone_is_shown_as_crashed(
-    dalsegno: Dalsegno, recorder: Recorder
-) -> None:
+def test_the_run_of_a_process_that_is_gone_is_shown_as_crashed(dalsegno: Dalsegno, recorder: Recorder) -> None:
     recorder.process = msgspec.structs.replace(recorder.process, id=bytes(16), pid=2**22 - 1, start_time=1.0)
     recorder.flow_run(state=StateType.RUNNING)
     (row,) = dalsegno("flow-run", "ls", "-o", "json").json
     assert row["state"]["type"] == "CRASHED"
 
 
-def test_cancelling_a_live_run_leaves_the_wish_for_its_process(
-    dalsegno: Dalsegno, recorder: Recorder
-) -> None:
+def test_cancelling_a_live_run_leaves_the_wish_for_its_process(dalsegno: Dalsegno, recorder: Recorder) -> None:
     id = recorder.flow_run(state=StateType.RUNNING)
     done = dalsegno("flow-run", "cancel", "last")
     assert done.code == 0

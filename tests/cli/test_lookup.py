@@ -62,9 +62,7 @@ def test_a_long_list_of_candidates_is_cut(dalsegno: Dalsegno, recorder: Recorder
 @pytest.mark.parametrize(
     "command", ["flow-run inspect", "flow-run logs", "flow-run cancel", "flow-run delete", "flow-run watch"]
 )
-def test_an_unknown_flow_run_is_not_found(
-    dalsegno: Dalsegno, recorder: Recorder, command: str, text: str
-) -> None:
+def test_an_unknown_flow_run_is_not_found(dalsegno: Dalsegno, recorder: Recorder, command: str, text: str) -> None:
     recorder.flow_run()
     done = dalsegno(*command.split(), text)
     assert done.code == 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -36,9 +37,7 @@ def finder(recorder: Recorder) -> Callable[[], bytes | None]:
 def test_the_exit_code_is_that_of_the_run(
     recorder: Recorder, capsys: pytest.CaptureFixture[str], state: StateType, code: int
 ) -> None:
-    found = execute(
-        recorder.backend, lambda: recorder.flow_run(state=state, message="Why."), finder(recorder)
-    )
+    found = execute(recorder.backend, lambda: recorder.flow_run(state=state, message="Why."), finder(recorder))
     assert found == code
     told = capsys.readouterr().err
     assert f"{state.value.title()}  nightly  brave-otter" in told
@@ -71,9 +70,7 @@ def test_a_nested_run_and_a_run_of_before_are_not_taken_for_the_run(recorder: Re
     assert find() == outer
 
 
-def test_the_first_interrupt_asks_for_cancellation(
-    recorder: Recorder, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_interrupt_asks_for_cancellation(recorder: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     asked = threading.Event()
 
     def call() -> None:
@@ -150,12 +147,23 @@ def test_the_drawing_fits_a_narrow_terminal(recorder: Recorder) -> None:
     assert max(map(len, console.file.getvalue().splitlines())) <= 60  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_what_a_flow_prints_into_a_file_stays_out_of_the_drawing(
+    recorder: Recorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    display = LiveDisplay(console)
+    print("a line for the file")
+    display.close()
+    assert capsys.readouterr().out == "a line for the file\n"
+    assert "a line" not in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_the_live_display_leaves_nothing_on_the_screen_but_what_was_printed(recorder: Recorder) -> None:
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
     display = LiveDisplay(console)
     display.show(progress_of(recorder))
     display.live.refresh()
-    print("a line of the flow")
+    print("a line of the flow", file=sys.stderr)
     display.close()
     output: str = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "brave-otter" in output

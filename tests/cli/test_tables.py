@@ -18,9 +18,7 @@ HEADS = [Column("NAME", shrinks=True), Column("COUNT", right=True)]
 
 
 def test_columns_are_as_wide_as_what_stands_in_them() -> None:
-    assert table(HEADS, [["a", "1"], ["longer", "20"]], Screen()) == (
-        "NAME    COUNT\na           1\nlonger     20"
-    )
+    assert table(HEADS, [["a", "1"], ["longer", "20"]], Screen()) == ("NAME    COUNT\na           1\nlonger     20")
 
 
 def test_a_table_without_rows_is_its_heads() -> None:
@@ -89,9 +87,7 @@ def test_ids_are_cut_on_a_narrow_screen_but_tell_runs_apart() -> None:
         id: bytes
 
     def run(id: bytes) -> Run:
-        return Run(
-            id=id, name="", version=None, description=None, run_count=0, last_run=None, last_state=None
-        )
+        return Run(id=id, name="", version=None, description=None, run_count=0, last_run=None, last_state=None)
 
     near = new_id(5_000_000)
     runs = [run(near), run(near[:-1] + bytes([near[-1] ^ 1])), run(new_id(90_000_000_000))]

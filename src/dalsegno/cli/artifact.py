@@ -179,10 +179,7 @@ def rows_of_columns(columns: dict[str, Any]) -> list[dict[str, Any]]:
     if not all(isinstance(column, list) for column in columns.values()):
         return []
     height = max(map(len, columns.values()), default=0)
-    return [
-        {name: column[index] for name, column in columns.items() if index < len(column)}
-        for index in range(height)
-    ]
+    return [{name: column[index] for name, column in columns.items() if index < len(column)} for index in range(height)]
 
 
 def _text(value: Any) -> str:

@@ -37,9 +37,7 @@ def ls(
     *,
     state: Annotated[list[str] | None, Parameter(help="Type or name of state; may be repeated.")] = None,
     flow: Annotated[list[str] | None, Parameter(help="Name of the flow; may be repeated.")] = None,
-    tag: Annotated[
-        list[str] | None, Parameter(help="A tag that the run has; all of them, if repeated.")
-    ] = None,
+    tag: Annotated[list[str] | None, Parameter(help="A tag that the run has; all of them, if repeated.")] = None,
     name: Annotated[str | None, Parameter(help="Exact name of the run.")] = None,
     since: Annotated[str | None, Parameter(help="Begun since: 90s, 30m, 2h, 7d, or a date or time.")] = None,
     nested: Annotated[bool, Parameter(help="Also runs of flows that other flows called.")] = False,
@@ -84,10 +82,7 @@ def cancel(run: FlowRunTarget, /) -> int:
     if not backend.request_cancel(found.id):
         print(f"Flow run {found.name!r} had already ended: {found.state.name}.")
         return ExitCode.OK
-    print(
-        f"Flow run {found.name!r} is being cancelled; "
-        f"`dalsegno flow-run watch {id_text(found.id)}` waits for it."
-    )
+    print(f"Flow run {found.name!r} is being cancelled; `dalsegno flow-run watch {id_text(found.id)}` waits for it.")
     return ExitCode.OK
 
 
@@ -110,9 +105,7 @@ def delete(
                 f"Flow run {found.name!r} is {found.state.name}: cancel it with "
                 f"`dalsegno flow-run cancel {id_text(found.id)}` before you delete it."
             )
-        if not (
-            yes or confirmed(f"Delete flow run {found.name!r} of {found.flow_name!r}, {found.state.name}?")
-        ):
+        if not (yes or confirmed(f"Delete flow run {found.name!r} of {found.flow_name!r}, {found.state.name}?")):
             print("Nothing deleted.")
             return ExitCode.OK
         backend.delete_flow_run(found.id)

@@ -111,9 +111,7 @@ def cursor(line: LogView) -> tuple[int, int]:
     return line.timestamp, line.nonce
 
 
-def follow_logs(
-    backend: Backend, flow_run_id: bytes, fetch: Fetch, printer: LogPrinter, last: LogView | None
-) -> None:
+def follow_logs(backend: Backend, flow_run_id: bytes, fetch: Fetch, printer: LogPrinter, last: LogView | None) -> None:
     """Print lines as they are written, until the run has ended and all of them are shown."""
     for _ in Changes(backend):
         ended = has_ended(backend.read_flow_run(flow_run_id))

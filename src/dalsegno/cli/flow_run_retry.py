@@ -30,9 +30,7 @@ def retry(
         str | None,
         Parameter(name="--from", help="Task (name or id of a task run) from which on everything runs again."),
     ] = None,
-    changed: Annotated[
-        bool, Parameter(help="Also what completed, where the code of the task has changed.")
-    ] = False,
+    changed: Annotated[bool, Parameter(help="Also what completed, where the code of the task has changed.")] = False,
     scratch: Annotated[bool, Parameter(help="Everything, also what completed.")] = False,
     param: Pairs = None,
     params: Whole = None,

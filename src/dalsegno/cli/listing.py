@@ -35,9 +35,7 @@ class Table(msgspec.Struct, frozen=True):
     rows: Sequence[Sequence[str | Cell]]
 
 
-def pages(
-    fetch: Callable[[Page], Sequence[V]], limit: int | None, *, oldest_first: bool = False
-) -> Iterator[V]:
+def pages(fetch: Callable[[Page], Sequence[V]], limit: int | None, *, oldest_first: bool = False) -> Iterator[V]:
     """Yield what `fetch` gives for page after page, `limit` objects at most (None: all)."""
     after: bytes | None = None
     left = limit

@@ -62,17 +62,17 @@ def headline(progress: Progress, at: int) -> Text:
     run = progress.run
     end = run.end_time if run.state.type in TERMINAL_TYPES else None
     took = times.elapsed(run.start_time, end, at)
-    text = state(run.state)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append_text(state(run.state))
     text.append(f"  {run.flow_name}", style="bold")
     text.append(f"  {run.name}  {took}")
-    text.truncate(10_000)
     return text
 
 
 def bar(progress: Progress) -> RenderableType:
     """Return the bar: what has ended of what is known so far."""
     grid = Table.grid(padding=(0, 1))
-    numbers = f"{progress.ended} of {progress.known}" if progress.known else "no task runs yet"
+    numbers = f"{progress.ended} of {progress.known} " if progress.known else "no task runs yet"
     grid.add_row(
         ProgressBar(total=progress.known or 1, completed=progress.ended, width=BAR),
         Text(numbers),

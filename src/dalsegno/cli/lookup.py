@@ -60,9 +60,7 @@ def _find(list_runs: Callable[[RunFilter, Page], Sequence[R]], text: str, kind: 
     if not found:
         raise CommandError(_none(text, kind), ExitCode.NOT_FOUND)
     if len(found) > 1:
-        raise CommandError(
-            f"{text!r} fits more than one {kind}; give one of their ids:", details=candidates(found)
-        )
+        raise CommandError(f"{text!r} fits more than one {kind}; give one of their ids:", details=candidates(found))
     return found[0]
 
 
@@ -76,10 +74,7 @@ def as_id(text: str) -> bytes | None:
 
 def candidates(runs: Sequence[RunView]) -> list[str]:
     """Return lines that tell runs apart."""
-    lines = [
-        f"  {id_text(run.id)}  {run.name}  {run.state.name}  {times.clock(run.created)}"
-        for run in runs[:SHOWN]
-    ]
+    lines = [f"  {id_text(run.id)}  {run.name}  {run.state.name}  {times.clock(run.created)}" for run in runs[:SHOWN]]
     return [*lines, "  ..."] if len(runs) > SHOWN else lines
 
 

@@ -9,9 +9,7 @@ from cyclopts import App, Parameter
 from dalsegno.cli.help import exit_codes_page
 
 OutputFormat = Literal["table", "json"]
-Output = Annotated[
-    OutputFormat, Parameter(name=["--output", "-o"], help="A table for people, or JSON for programs.")
-]
+Output = Annotated[OutputFormat, Parameter(name=["--output", "-o"], help="A table for people, or JSON for programs.")]
 Limit = Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most.")]
 All = Annotated[bool, Parameter(name="--all", help="All there are, however many.")]
 FlowRunTarget = Annotated[str, Parameter(help="Id, beginning of an id, exact name, or `last`.")]

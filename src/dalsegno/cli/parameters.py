@@ -25,9 +25,7 @@ Pairs = Annotated[
 ]
 Whole = Annotated[
     str | None,
-    Parameter(
-        name="--params", help="A JSON object of parameters, or @FILE that holds one (@-: standard input)."
-    ),
+    Parameter(name="--params", help="A JSON object of parameters, or @FILE that holds one (@-: standard input)."),
 ]
 
 
@@ -57,9 +55,7 @@ def read_object(text: str) -> dict[str, Any]:
     try:
         value = read_json(text)
     except ValueError as error:
-        raise CommandError(
-            f'{source} holds no JSON ({error}); write it as \'{{"name": "value"}}\'.'
-        ) from None
+        raise CommandError(f'{source} holds no JSON ({error}); write it as \'{{"name": "value"}}\'.') from None
     if not isinstance(value, dict):
         raise CommandError(f"{source} must hold a JSON object of parameters, not {text.strip()[:40]!r}.")
     return cast("dict[str, Any]", value)

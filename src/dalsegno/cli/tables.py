@@ -31,8 +31,7 @@ def table(heads: Sequence[Column], rows: Sequence[Sequence[str | Cell]], screen:
     """Return a table as text; the columns that shrink are cut until it fits the screen."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [
-        max(columns(head.title), *(columns(row[index].text) for row in cells), 0)
-        for index, head in enumerate(heads)
+        max(columns(head.title), *(columns(row[index].text) for row in cells), 0) for index, head in enumerate(heads)
     ]
     if screen.width is not None:
         widths = fit(widths, [head.shrinks for head in heads], screen.width)

@@ -37,9 +37,7 @@ def ls(
     ] = None,
     state: Annotated[list[str] | None, Parameter(help="Type or name of state; may be repeated.")] = None,
     task: Annotated[list[str] | None, Parameter(help="Name of the task; may be repeated.")] = None,
-    tag: Annotated[
-        list[str] | None, Parameter(help="A tag that the run has; all of them, if repeated.")
-    ] = None,
+    tag: Annotated[list[str] | None, Parameter(help="A tag that the run has; all of them, if repeated.")] = None,
     name: Annotated[str | None, Parameter(help="Exact name of the run.")] = None,
     since: Annotated[str | None, Parameter(help="Begun since: 90s, 30m, 2h, 7d, or a date or time.")] = None,
     limit: Limit = 50,

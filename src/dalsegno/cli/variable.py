@@ -116,6 +116,4 @@ def variable_rows(variables: Sequence[VariableView], screen: Screen) -> Table:
 
 def missing(name: str) -> CommandError:
     """Return the error for a variable that is not there."""
-    return CommandError(
-        f"There is no variable {name!r}; `dalsegno variable ls` lists them.", ExitCode.NOT_FOUND
-    )
+    return CommandError(f"There is no variable {name!r}; `dalsegno variable ls` lists them.", ExitCode.NOT_FOUND)
