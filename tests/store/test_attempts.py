@@ -89,6 +89,18 @@ def test_a_nested_run_is_retried_through_its_root(backend: StoreBackend) -> None
         backend.open_run(OpenRun(flow_run_id=nested.id, process=run.process))
 
 
+def test_a_quiet_process_learns_that_it_lost_its_run(backend: StoreBackend, other: ProcessRecord) -> None:
+    run, deleted = Run(), Run()
+    backend.deliver(
+        run.batch(attempts={run.id: 1, deleted.id: 1}, flow_runs=[run.flow_run(FAILED), deleted.flow_run(RUNNING)])
+    )
+    assert backend.heartbeat(run.process.id, [run.id, deleted.id]).fenced == []
+    backend.open_run(OpenRun(flow_run_id=run.id, process=other))
+    backend.end_process(deleted.process.id)
+    backend.delete_flow_run(deleted.id)
+    assert backend.heartbeat(run.process.id, [run.id, deleted.id]).fenced == [run.id, deleted.id]
+
+
 def test_a_run_that_is_not_there_is_named(backend: StoreBackend) -> None:
     with pytest.raises(ObjectNotFound, match="There is no flow run 00000000-0000"):
         backend.open_run(OpenRun(flow_run_id=bytes(16), process=_processes.current_process()))

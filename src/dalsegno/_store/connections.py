@@ -81,8 +81,8 @@ class Database:
         while True:
             try:
                 with self._lock:
-                    self._turns.take(max(0.0, deadline - time.monotonic()))
                     try:
+                        self._turns.take(max(0.0, deadline - time.monotonic()))
                         return self._write_once(work)
                     finally:
                         self._turns.give_back()
@@ -128,8 +128,8 @@ class Database:
         connection = self._writer
         if connection is None:
             connection = self._writer = self._connect()
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:
@@ -150,7 +150,10 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                self._readers.append(connection)
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
         if self._closed:

@@ -40,6 +40,7 @@ TASK_RUN_TABLES = """
 """
 
 _decode_entry = msgspec.msgpack.Decoder(EntryPoint).decode
+_decode_positions = msgspec.msgpack.Decoder(tuple[int, int, list[msgspec.Raw]]).decode
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -138,9 +139,15 @@ def current_state(history: list[StateRecord], code: int, name: str | None, id: b
 
 
 def next_position(packed: bytes, attempt: int) -> int:
-    """Return how many states of its own a run has within an attempt."""
-    positions = (state.position for state in unpack_states(packed, 0) if state.attempt == attempt)
-    return max((position + 1 for position in positions if position < ASIDE), default=0)
+    """Return how many states of its own a run has within an attempt; reads no more of them than that takes."""
+    end, start = 0, 0
+    while start < len(packed):
+        stop = start + 3 + int.from_bytes(packed[start : start + 3], "big")
+        of_attempt, first, entries = _decode_positions(packed[start + 3 : stop])
+        if of_attempt == attempt and first < ASIDE:
+            end = max(end, first + len(entries))
+        start = stop
+    return end
 
 
 def unpack_tags(packed: str | None) -> tuple[str, ...]:

@@ -85,8 +85,13 @@ class _Turn:
                 fcntl.flock(handle, fcntl.LOCK_UN)
 
     def wait(self, timeout: float) -> bool:
-        if self._came.wait(timeout):
-            return True
-        with self._lock:
-            self._given_up = not self._came.is_set()
-            return not self._given_up
+        came = False
+        try:
+            came = self._came.wait(timeout)
+        finally:
+            # Also where an exception was thrown into the wait: a turn that nobody knows of would never end.
+            if not came:
+                with self._lock:
+                    self._given_up = True
+                    came = self._came.is_set()
+        return came
