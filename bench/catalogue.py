@@ -76,9 +76,7 @@ def _process(name: str, title: str, label: str, peers: tuple[str, ...], **more: 
     return Case(name, title, figures, peers, repeats=CHEAP_REPEATS, **more)  # type: ignore[arg-type]
 
 
-def _calls(
-    name: str, title: str, folder: str, peers: tuple[str, ...], size: int, repeats: int = REPEATS
-) -> Case:
+def _calls(name: str, title: str, folder: str, peers: tuple[str, ...], size: int, repeats: int = REPEATS) -> Case:
     figures = (
         Figure("wall_us", f"{title}: wall, µs per task"),
         Figure("cpu_us", f"{title}: CPU of all processes, µs per task"),
@@ -196,12 +194,8 @@ CASES = (
         "memory of the process while it maps a task over a long list",
         (
             Figure("peak_mb", "long map: peak memory of the process, MB", is_compared=False, names_size=True),
-            Figure(
-                "growth_kb_per_task", "long map: peak memory over that before, kB per task", names_size=True
-            ),
-            Figure(
-                "server_mb", "long map: memory of the server after it, MB", is_compared=False, names_size=True
-            ),
+            Figure("growth_kb_per_task", "long map: peak memory over that before, kB per task", names_size=True),
+            Figure("server_mb", "long map: memory of the server after it, MB", is_compared=False, names_size=True),
         ),
         FLOWS,
         sizes=(100_000,),
@@ -214,9 +208,7 @@ CASES = (
         "flow_runs",
         "flow runs of one trivial task, one after the other in one process",
         (
-            Figure(
-                "flow_runs_per_minute", "flow runs of one task, in process, per minute", more_is_better=True
-            ),
+            Figure("flow_runs_per_minute", "flow runs of one task, in process, per minute", more_is_better=True),
             Figure("cpu_us", "flow runs of one task: CPU of all processes, µs per flow run"),
         ),
         FLOWS,
@@ -230,6 +222,7 @@ CASES = (
         (
             Figure("wall_us", "1,000,000 direct calls: wall, µs per task"),
             Figure("cpu_us", "1,000,000 direct calls: CPU, µs per task"),
+            Figure("short_wall_us", "the same process, flow runs of 1,000: wall, µs per task"),
             Figure("ratio", "1,000,000 direct calls: cost of one, over that at 1,000"),
             Figure("memory_growth_mb", "1,000,000 direct calls: memory growth, MB"),
         ),

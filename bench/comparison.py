@@ -59,9 +59,7 @@ def run_case(
     case: Case, environments: Mapping[str, Environment], server: Server | None, options: Options
 ) -> dict[str, Outcome]:
     """Warm every peer up, then measure them in turns, another one first each time; by name of the peer."""
-    contestants = [
-        _contestant(case, environments[name], server, options) for name in _names(case, environments)
-    ]
+    contestants = [_contestant(case, environments[name], server, options) for name in _names(case, environments)]
     try:
         for contestant in contestants:
             _prepare(case, contestant, options)

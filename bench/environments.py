@@ -163,9 +163,7 @@ def _installed_version(folder: Path, peer: Peer) -> str:
     if peer.distribution is None:
         return "{}.{}.{}".format(*sys.version_info)
     code = f"import importlib.metadata as m; print(m.version({peer.distribution!r}))"
-    done = subprocess.run(
-        [str(folder / "bin/python"), "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([str(folder / "bin/python"), "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

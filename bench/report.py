@@ -129,7 +129,7 @@ def headline(about: About) -> str:
     return (
         f"{about.date}: {versions}, on {machine['cores']} cores ({machine['cpu']}),"
         f" {machine['memory_gib']} GiB, {machine['system']};"
-        f" load average before the run {machine['load_before']}.{server}"
+        f" an fsync takes {machine['fsync_ms']} ms; load average before the run {machine['load_before']}.{server}"
     )
 
 

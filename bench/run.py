@@ -43,9 +43,7 @@ def main() -> int:
         sys.exit(f"bench: {error}")
     rows = report.table([case for case in cases if case.name in results], results, judged=not arguments.quick)
     print(report.headline(about), report.as_text(rows), sep="\n\n")
-    is_full = not (
-        arguments.quick or arguments.only or arguments.peer or arguments.repeats or arguments.limit
-    )
+    is_full = not (arguments.quick or arguments.only or arguments.peer or arguments.repeats or arguments.limit)
     if is_full or arguments.save:
         report.write_readme(BENCH / "README.md", about, rows)
         report.write_json(BENCH / "results.json", about, results)
@@ -53,22 +51,14 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="bench/run.py", description="Measure Dalsegno and its peers side by side."
-    )
+    parser = argparse.ArgumentParser(prog="bench/run.py", description="Measure Dalsegno and its peers side by side.")
     parser.add_argument("--quick", action="store_true", help="small sizes, one repeat: does it work at all?")
     names = [case.name for case in CASES]
-    parser.add_argument(
-        "--only", action="append", choices=names, metavar="CASE", help="this case; may be repeated"
-    )
+    parser.add_argument("--only", action="append", choices=names, metavar="CASE", help="this case; may be repeated")
     peers = [name for name in PEERS if name != "bare"]
-    parser.add_argument(
-        "--peer", action="append", choices=peers, metavar="NAME", help="this peer; may be repeated"
-    )
+    parser.add_argument("--peer", action="append", choices=peers, metavar="NAME", help="this peer; may be repeated")
     parser.add_argument("--repeats", type=int, help="measured processes per case and peer, for all cases")
-    parser.add_argument(
-        "--limit", type=float, metavar="SECONDS", help="the time limit of a process, for all cases"
-    )
+    parser.add_argument("--limit", type=float, metavar="SECONDS", help="the time limit of a process, for all cases")
     parser.add_argument(
         "--save", action="store_true", help="write README.md and results.json though the run is partial"
     )
@@ -86,10 +76,11 @@ def _install(cases: list[Case], only_peers: list[str] | None) -> dict[str, Envir
 def _run(
     cases: list[Case], environments: dict[str, Environment], options: Options
 ) -> tuple[report.About, dict[str, dict[str, Outcome]]]:
-    here = shape()
     if os.getloadavg()[0] > BUSY_LOAD:
         print(f"bench: the load is {os.getloadavg()[0]:.2f}: others use this machine", file=sys.stderr)
     shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    here = shape(WORK)
     with contextlib.ExitStack() as stack:
         server = _start_server(stack, cases, environments)
         about = report.About(
@@ -112,9 +103,7 @@ def _run(
 def _start_server(
     stack: contextlib.ExitStack, cases: list[Case], environments: dict[str, Environment]
 ) -> Server | None:
-    if "prefect" not in environments or not any(
-        case.with_server and "prefect" in case.peers for case in cases
-    ):
+    if "prefect" not in environments or not any(case.with_server and "prefect" in case.peers for case in cases):
         return None
     return stack.enter_context(prefect_server(environments["prefect"], WORK / "prefect-server"))
 

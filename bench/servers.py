@@ -94,9 +94,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + SERVER_START_LIMIT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise InstallError(
-                f"the Prefect server ended with exit code {process.returncode} instead of starting"
-            )
+            raise InstallError(f"the Prefect server ended with exit code {process.returncode} instead of starting")
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return

@@ -48,9 +48,7 @@ def test_a_peer_that_does_a_tenth_as_many_is_ten_times_worse() -> None:
 
 
 def test_what_was_too_slow_is_said_and_not_guessed() -> None:
-    row = cells(
-        COST, dalsegno=outcome("wall_us", 20), prefect=outcome("wall_us", notes=("not run: too slow",))
-    )
+    row = cells(COST, dalsegno=outcome("wall_us", 20), prefect=outcome("wall_us", notes=("not run: too slow",)))
     assert row[1] == "not run: too slow"
 
 
@@ -91,7 +89,14 @@ def test_every_peer_of_a_case_has_a_command_or_a_script() -> None:
 def test_the_results_replace_only_what_is_between_the_markers(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text(f"before\n\n{report.BEGIN}\nold\n{report.END}\n\nafter\n")
-    machine = {"cores": 2, "cpu": "a processor", "memory_gib": 24.0, "system": "Linux", "load_before": 0.1}
+    machine = {
+        "cores": 2,
+        "cpu": "a processor",
+        "memory_gib": 24.0,
+        "system": "Linux",
+        "load_before": 0.1,
+        "fsync_ms": 0.5,
+    }
     about = report.About(machine, {"dalsegno": "0.1.0"}, {}, "2026-01-31")
     report.write_readme(page, about, [["what", "Dalsegno"], ["a call, µs", "25"]])
     text = page.read_text()

@@ -22,6 +22,4 @@ def run_flows(count: int) -> int:
 
 if __name__ == "__main__":
     figures = probe.time_tasks(run_flows, probe.size())
-    probe.report(
-        flow_runs_per_minute=60e6 / figures["wall_us"], cpu_us=figures["cpu_us"], tasks=figures["tasks"]
-    )
+    probe.report(flow_runs_per_minute=60e6 / figures["wall_us"], cpu_us=figures["cpu_us"], tasks=figures["tasks"])
