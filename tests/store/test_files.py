@@ -59,7 +59,7 @@ def test_a_damaged_database_is_refused_and_left_as_it_is(path: Path) -> None:
     content[4096:] = os.urandom(len(content) - 4096)
     path.write_bytes(content)
     with pytest.raises(DatabaseCorrupt, match=str(path)):
-        StoreBackend(str(path)).count_task_runs(RunFilter())
+        StoreBackend(str(path))
     assert path.read_bytes() == content
 
 

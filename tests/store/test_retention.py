@@ -29,9 +29,10 @@ def fill(backend: StoreBackend, folder: Path, days: float, task_runs: int = 50) 
     moment = now() - round(days * _DAY * 1e6)
     run = Run(id=old_id(days))
     nested = Run(id=old_id(days), root=run.id, parent=run.id)
-    file = folder / f"result-{run.id.hex()}"
+    file = folder / run.id.hex() / "result-1.result"
+    file.parent.mkdir()
     file.write_bytes(b"large")
-    kept = pack_stored(StoredResult(serializer="pickle", size=5, url=file.as_uri()))
+    kept = pack_stored(StoredResult(serializer="pickle", size=5, url=f"file://{file}"))
     artifact = ArtifactRecord(
         id=new_id(),
         type="markdown",
@@ -70,9 +71,20 @@ def test_a_deleted_run_leaves_nothing_behind(backend: StoreBackend, tmp_path: Pa
     run, file = fill(backend, tmp_path, 0, task_runs=4500)
     assert backend.delete_flow_run(run.id)
     assert rows(backend) == before
-    assert not file.exists()
+    assert not file.parent.exists()
     assert kept_file.exists()
     assert [each.id for each in backend.list_flow_runs(RunFilter(top_level=True), Page())] == [kept.id]
+
+
+def test_a_file_outside_the_folder_of_its_run_is_left_alone(backend: StoreBackend, tmp_path: Path) -> None:
+    """A person who names the file of a result may name the same one in many runs."""
+    file = tmp_path / "report"
+    file.write_text("shared")
+    kept = pack_stored(StoredResult(serializer="pickle", size=6, url=f"file://{file}"))
+    run = Run()
+    backend.deliver(run.batch(flow_runs=[run.flow_run(COMPLETED)], task_runs=[run.task_run(result=kept)]))
+    assert backend.delete_flow_run(run.id)
+    assert file.exists()
 
 
 def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:

@@ -41,13 +41,13 @@ def put_cached(connection: sqlite3.Connection, entry: CacheEntry, data: bytes | 
     connection.execute(_PUT, (entry.key, entry.result, entry.task_run_id, entry.created, entry.expires))
 
 
-def delete_expired(connection: sqlite3.Connection, now: int, limit: int) -> list[bytes]:
-    """Delete some entries that have expired; return their results."""
+def delete_expired(connection: sqlite3.Connection, now: int, limit: int) -> int:
+    """Delete some entries that have expired, with their blobs; return how many."""
     rows = connection.execute("SELECT key, result FROM cache_entry WHERE expires <= ? LIMIT ?", (now, limit)).fetchall()
     connection.executemany("DELETE FROM cache_entry WHERE key = ?", [(key,) for key, _ in rows])
     blobs = [blob for _, result in rows if (blob := blob_of(result)) is not None]
     connection.executemany(_DELETE_BLOB, [(blob,) for blob in blobs])
-    return [result for _, result in rows]
+    return len(rows)
 
 
 def blob_of(result: bytes) -> bytes | None:

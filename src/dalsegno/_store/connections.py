@@ -60,7 +60,11 @@ class Database:
             if not allow_network_file_system:
                 files.check_file_system(path)
         # The writer's connection makes the tables, so that a database that cannot be used says so here.
-        self.write(lambda connection: None)
+        try:
+            self.write(lambda connection: None)
+        except BaseException:
+            self.close()
+            raise
         _all.add(self)
 
     # --- transactions

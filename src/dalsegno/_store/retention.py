@@ -80,23 +80,13 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
 def clean_up(database: Database, now: int, runs_age: float | None, logs_age: float | None) -> int:
     """Delete a slice of what is past its age (in seconds; None: kept for ever); return how many
     rows and pages went."""
-    results = database.write(lambda connection: cache.delete_expired(connection, now, _SLICE))
-    delete_files(results)
-    deleted = len(results)
+    deleted = database.write(lambda connection: cache.delete_expired(connection, now, _SLICE))
     if logs_age:
         cutoff = now - round(logs_age * 1_000_000)
         deleted += _change(database, _OLD_LOGS, _bound(cutoff), cutoff, _SLICE)
     if runs_age:
         deleted += _delete_old_runs(database, now - round(runs_age * 1_000_000))
     return deleted + database.write(lambda connection: _give_back(connection, everything=deleted > 0))
-
-
-def delete_files(results: Iterable[bytes | None]) -> None:
-    """Delete the files that packed results refer to; what cannot be deleted now stays."""
-    for result in results:
-        stored = None if result is None else unpack_stored(result)
-        if stored is not None and stored.url is not None:
-            _delete_file(stored.url)
 
 
 def _delete_old_runs(database: Database, cutoff: int) -> int:
@@ -120,10 +110,10 @@ def _delete_root(database: Database, root: bytes) -> int:
         while count := database.write(lambda connection, s=statement: connection.execute(s, parameters).rowcount):
             deleted += count
     while results := database.write(lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)):
-        delete_files(result for row in results for result in row[1:])
+        _delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
     rows = database.write(lambda connection: _delete_rows(connection, "flow_run", _FLOW_RUNS, parameters))
-    delete_files(result for row in rows for result in row[1:])
+    _delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)
 
 
@@ -156,18 +146,30 @@ def _bound(moment: int) -> bytes:
     return new_id(moment * 1000)[:6] + bytes(10)
 
 
+def _delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
+    """Delete the files of packed results that lie in the root run's own folder; others may be of use elsewhere."""
+    folder = f"/{root.hex()}/"
+    for result in results:
+        stored = None if result is None else unpack_stored(result)
+        if stored is not None and stored.url is not None and folder in stored.url:
+            _delete_file(stored.url)
+
+
 def _delete_file(url: str) -> None:
+    """Delete a file and, if it is empty then, its folder. What cannot be deleted is not worth an error."""
     path = url.removeprefix("file://")
-    if "://" not in path:
-        try:
+    try:
+        if "://" in path:
+            _delete_remote(url)
+        else:
             os.remove(path)
-        except OSError:
-            return
+            os.rmdir(os.path.dirname(path))
+    except (OSError, ImportError):
         return
+
+
+def _delete_remote(url: str) -> None:
     import fsspec
 
     file_system, name = cast("Any", fsspec).core.url_to_fs(url)
-    try:
-        file_system.rm_file(name)
-    except OSError:
-        return
+    file_system.rm_file(name)
