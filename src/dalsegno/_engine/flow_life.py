@@ -21,12 +21,11 @@ from dalsegno._engine.states import (
     MISSING,
     crash_message,
     raw_data,
-    return_value_to_state,
 )
 from dalsegno._engine.steps import Block, Call, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
-from dalsegno._engine.waiting import settle_inputs, stamp_inputs
+from dalsegno._engine.waiting import settle_inputs, stamp_inputs, unquoted
 from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced
 from dalsegno.model.ids import new_id
 
@@ -229,7 +228,7 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
         scope.closed = True
         submissions.close()
     if state is None:
-        state = return_value_to_state(getattr(value, "value", value) if type(value).__name__ == "quote" else value)
+        return (COMPLETED, now()), unquoted(value)
     return entry_of(state), raw_data(state)
 
 

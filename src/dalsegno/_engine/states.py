@@ -274,7 +274,7 @@ def state_result(state: State[Any], raise_on_failure: bool = True) -> Any:
     """Return what a state holds as a result; see `State.result`."""
     if state.type is StateType.PAUSED:
         if raise_on_failure:
-            raise exceptions.PausedRun("The run is paused: its result is not available.", state=state)
+            raise exceptions.PausedRun(state.message or "The run is paused: its result is not available.", state=state)
         return None
     if state.type not in TERMINAL_TYPES:
         raise exceptions.UnfinishedRun(f"Run is in {state.name} state, its results are not available.{_because(state)}")

@@ -37,7 +37,7 @@ from dalsegno._engine.states import (
 )
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
-from dalsegno._engine.waiting import returned_states, settle_inputs, stamp_inputs
+from dalsegno._engine.waiting import returned_states, settle_inputs, stamp_inputs, unquoted
 from dalsegno.exceptions import CrashedRun, RunCancelled, Skip, TaskRunTimeoutError
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES, StateType
@@ -181,6 +181,7 @@ def body(x: TaskExecution) -> Life:
             else:
                 state = yield from state_of(value)
             if state is None:
+                value = unquoted(value)
                 x.session.keeper.keep_task_result(x, value)
                 entry, data = (COMPLETED, now()), value
             else:

@@ -159,6 +159,11 @@ def returned_states(value: Any) -> Returned | None:
     return Returned(value, found) if found else None
 
 
+def unquoted(value: Any) -> Any:
+    """Return a plain return value without the mark that kept it from being looked into."""
+    return cast("Any", value).value if type(value) is quote else value
+
+
 def _state(item: Any) -> State[Any]:
     return cast("State[Any]", item.state if isinstance(item, RunFuture) else item)
 
