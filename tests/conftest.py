@@ -32,6 +32,9 @@ def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 
 def close_embedded_backend() -> None:
     """Close the databases that this process has open, if the code that opens them was loaded at all."""
+    session = sys.modules.get("dalsegno._engine.session")
+    if session is not None:
+        session.close_journals()
     connect = sys.modules.get("dalsegno._backend.connect")
     if connect is not None:
         connect.close_all()

@@ -23,11 +23,20 @@ from dalsegno.tasks import task
 
 
 def lines(**chosen: Any) -> list[LogView]:
-    return connect().list_logs(**chosen)
+    """Return the lines of user code, without the engine's own on where a flow run begins and ends."""
+    of_engine = ("Begins: flow", "Finished: ")
+    return [line for line in connect().list_logs(**chosen) if not line.message.startswith(of_engine)]
 
 
 def messages(**chosen: Any) -> list[str]:
     return [line.message for line in lines(**chosen)]
+
+
+def test_a_flow_run_says_where_it_begins_and_ends() -> None:
+    nightly()
+    found = [line.message for line in connect().list_logs(flow_run_id=run_ids()[0])]
+    assert found[0] == "Begins: flow 'nightly'."
+    assert found[-1] == "Finished: Completed()"
 
 
 def run_ids() -> list[bytes]:

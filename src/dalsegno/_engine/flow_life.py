@@ -22,7 +22,7 @@ from dalsegno._engine.states import (
     crash_message,
     raw_data,
 )
-from dalsegno._engine.steps import Block, Call, Life, Sleep, Step, WaitFor
+from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
 from dalsegno._engine.waiting import settle_inputs, stamp_inputs, unquoted
@@ -129,7 +129,7 @@ def prepare(x: FlowExecution) -> Generator[Step, Any, bool]:
         if flow.should_validate_parameters:
             x.parameters = run.parameters = flow.validated(x.parameters)
         if not run.name:
-            run.name = flow.render_run_name(x.parameters)
+            run.name = yield Invoke(flow.render_run_name, (x.parameters,), new_scope(x))
     except Exception as error:
         run.name = run.name or flow.name
         if not isinstance(error, ParameterTypeError):
@@ -156,6 +156,7 @@ def attempts(x: FlowExecution) -> Life:
     """Run the body, as often as the flow's own retries allow, and bring the run to its final state."""
     flow, run = x.flow, x.run
     failures = 0
+    logs.write(run, logging.INFO, "Begins: flow %r.", flow.name)
     while True:
         entry, data = yield from run_body(x, failures)
         retry = flow.retry
@@ -191,22 +192,8 @@ def load_replay(x: FlowExecution) -> None:
 def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tuple[Any, ...], Any]]:
     """Run the body once, and wait for what it submitted; return the entry that it leads to, and its data."""
     flow, run = x.flow, x.run
-    submissions = Submissions(x.session, flow.task_runner)
-    log_prints = flow.log_prints
-    if log_prints is None:
-        log_prints = x.session.settings.logging.log_prints
-    scope = x.scope = FlowRunContext(
-        session=x.session,
-        flow=flow,
-        flow_run=run,
-        parameters=x.parameters,
-        is_async=flow.is_async,
-        log_prints=log_prints,
-        persist_result=flow.persist_result,
-        submissions=submissions,
-        parent=x.parent,
-        replay=x.replay,
-    )
+    scope = x.scope = new_scope(x)
+    submissions = scope.submissions
     run.run_count += 1
     stamp = now()
     if run.start_time_us is None:
@@ -217,19 +204,49 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     args, kwargs = flow.plan.arguments(x.parameters)
     try:
         try:
-            value = yield Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, log_prints, timed_out)
-        finally:
-            while submissions.open_futures:
-                yield WaitFor(list(submissions.open_futures))
+            value = yield Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, scope.log_prints, timed_out)
+        except Exception:
+            yield from wait_for_submitted(submissions)
+            raise
+        yield from wait_for_submitted(submissions)
         state = yield from state_of(value)
     except Exception as error:
         return failure(x, error)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        submissions.abandon(error)
+        raise
     finally:
         scope.closed = True
         submissions.close()
     if state is None:
         return (COMPLETED, now()), unquoted(value)
     return entry_of(state), raw_data(state)
+
+
+def new_scope(x: FlowExecution) -> FlowRunContext:
+    """Make the scope of one run of the body."""
+    flow = x.flow
+    prints = flow.log_prints
+    return FlowRunContext(
+        session=x.session,
+        flow=flow,
+        flow_run=x.run,
+        parameters=x.parameters,
+        is_async=flow.is_async,
+        log_prints=x.session.settings.logging.log_prints if prints is None else prints,
+        persist_result=flow.persist_result,
+        submissions=Submissions(x.session, flow.task_runner),
+        parent=x.parent,
+        replay=x.replay,
+    )
+
+
+def wait_for_submitted(submissions: Submissions) -> Life:
+    """Wait until nothing that the body submitted is under way, also what was submitted meanwhile."""
+    while submissions.open_futures:
+        yield WaitFor(list(submissions.open_futures))
 
 
 def failure(x: FlowExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
@@ -290,6 +307,7 @@ def conclude(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:
     if x.replay is not None and entry[0] == COMPLETED:
         x.session.journal.supersede(x.session.root_run_id, x.replay.unused(run.id_bytes))
     yield from advance(x, entry, data)
+    logs.write(run, logging.INFO, "Finished: %s", run.state)
     fns = hooks.for_state(flow, run.history[-1][0])
     if fns:
         yield from hooks.call_all(fns, flow, run, x.scope)

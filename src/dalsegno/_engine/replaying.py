@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 def adopt(x: TaskExecution) -> bool:
     """Look for the call among what was recorded. True: it is answered, and the body is not to run."""
-    assert x.flow_scope is not None and x.flow_scope.replay is not None
+    assert x.flow_scope is not None
     replay = x.flow_scope.replay
+    assert replay is not None
     definition = x.task.definition
     recorded = replay.take(x.scope_id, definition.key, definition.name, x.run.fingerprint, definition.source_hash)
     if recorded is None:
@@ -35,6 +36,14 @@ def adopt(x: TaskExecution) -> bool:
     else:
         continue_row(x.run, entry, replay.same_attempt)
     return False
+
+
+def adopt_waiting_row(x: TaskExecution, replay: ReplayIndex) -> None:
+    """Let the row of a call that could not start in an earlier attempt either go on."""
+    definition = x.task.definition
+    recorded = replay.take(x.scope_id, definition.key, definition.name, None, definition.source_hash)
+    if recorded is not None and not replay.foreign:
+        continue_row(x.run, recorded.entry, replay.same_attempt)
 
 
 def continue_row(run: TaskRun, entry: ReplayEntry, same_attempt: bool) -> None:

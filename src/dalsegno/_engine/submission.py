@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dalsegno._engine.drivers import Countdown
 from dalsegno._engine.futures import Future, RunFuture
-from dalsegno._engine.runs import CRASHED, now
+from dalsegno._engine.runs import CANCELLED, CRASHED, now
 from dalsegno._engine.states import crash_message
 from dalsegno._engine.steps import Life
 from dalsegno._engine.waiting import pending, upstreams
+from dalsegno.exceptions import RunCancelled
 
 if TYPE_CHECKING:
     from dalsegno._engine.session import Session
@@ -95,6 +96,12 @@ class Submissions:
             self._own[key] = task.task_runner.open()
         return self._own[key]
 
+    def abandon(self, error: BaseException) -> None:
+        """The body was broken off: do not wait for what it submitted; what has not ended is recorded as it is."""
+        for future in list(self.open_futures):
+            _record_crash(future, error)
+            future.run.refused = True
+
     def close(self) -> None:
         """Let go of the runners; nothing is submitted any more."""
         for launcher in (self._launcher, self._flows, *self._own.values()):
@@ -110,5 +117,6 @@ def _record_crash(future: RunFuture[Any], error: BaseException) -> None:
     if not run.ended:
         run.end_time_us = now()
         run.value = error
-        run.history.append((CRASHED, run.end_time_us, None, crash_message(error)))
+        code, message = (CANCELLED, "The run was cancelled.") if isinstance(error, RunCancelled) else (CRASHED, crash_message(error))
+        run.history.append((code, run.end_time_us, None, message))
         run.touch()

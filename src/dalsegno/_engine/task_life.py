@@ -142,7 +142,8 @@ def task_life(x: TaskExecution) -> Life:
     if x.flow_scope is not None and x.flow_scope.replay is not None and adopt(x):
         return
     if task.name_template is not None and run.custom_name is None:
-        run.custom_name = task.render_run_name(x.parameters)
+        run.parameters = x.parameters
+        run.custom_name = yield Invoke(task.render_run_name, (x.parameters,), new_scope(x))
     if task.caches and (yield from caching.find(x)):
         yield from finish(x)
         return
@@ -153,9 +154,7 @@ def task_life(x: TaskExecution) -> Life:
 def body(x: TaskExecution) -> Life:
     """Run the body, as often as retries allow, and bring the run to its final state."""
     task, run = x.task, x.run
-    scope = TaskRunContext(
-        x.session, task, run, x.parameters, task.is_async, x.flow_scope, logs_prints(x), x.submissions, x.parent
-    )
+    scope = new_scope(x)
     run.parameters = x.parameters
     args, kwargs = task.plan.arguments(x.parameters)
     failures = 0
@@ -205,11 +204,15 @@ def body(x: TaskExecution) -> Life:
         return
 
 
-def logs_prints(x: TaskExecution) -> bool:
-    """Tell whether prints go to the log: as the task says, else its flow, else the setting."""
-    if x.task.log_prints is not None:
-        return x.task.log_prints
-    return x.session.settings.logging.log_prints if x.flow_scope is None else x.flow_scope.log_prints
+def new_scope(x: TaskExecution) -> TaskRunContext:
+    """Make the scope of the body, or of a hook. Prints are logged as the task says, else its flow, else the setting."""
+    task, flow_scope = x.task, x.flow_scope
+    prints = task.log_prints
+    if prints is None:
+        prints = x.session.settings.logging.log_prints if flow_scope is None else flow_scope.log_prints
+    return TaskRunContext(
+        x.session, task, x.run, x.parameters, task.is_async, flow_scope, prints, x.submissions, x.parent
+    )
 
 
 def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
@@ -275,10 +278,7 @@ def finish(x: TaskExecution) -> Life:
     task, run = x.task, x.run
     fns = hooks.for_state(task, run.history[-1][0])
     if fns:
-        scope = TaskRunContext(
-            x.session, task, run, x.parameters, task.is_async, x.flow_scope, logs_prints(x), x.submissions, x.parent
-        )
-        yield from hooks.call_all(fns, task, run, scope)
+        yield from hooks.call_all(fns, task, run, new_scope(x))
     if x.transaction is not None:
         yield from x.transaction.settle(x)
 

@@ -10,6 +10,7 @@ from dalsegno._engine.annotations import quote
 from dalsegno._engine.context import Scope
 from dalsegno._engine.fingerprint import fingerprint
 from dalsegno._engine.futures import RunFuture, is_input
+from dalsegno._engine.replaying import adopt_waiting_row
 from dalsegno._engine.runs import COMPLETED, PENDING, now
 from dalsegno._engine.states import MISSING, State, state_result
 from dalsegno._engine.steps import Step, WaitFor
@@ -90,6 +91,8 @@ def may_start(x: TaskExecution, found: list[inputs.Found]) -> bool:
         run.value = MISSING
     else:
         entry = (PENDING, now(), "NotReady", decision.message)
+    if x.flow_scope is not None and x.flow_scope.replay is not None:
+        adopt_waiting_row(x, x.flow_scope.replay)
     run.history.append(entry)
     run.touch()
     return False

@@ -26,6 +26,9 @@ from dalsegno.model.records import (
 )
 
 
+_PAUSE_AFTER_FAILURE = 1.0  # seconds
+
+
 class Writer(Protocol):
     """Whoever executes a root run: the journal asks it under which attempt to write, and tells it what is wanted."""
 
@@ -81,7 +84,7 @@ class Journal:
     """One per process and backend.
 
     Invariants: a record is in `_task_runs` or `_flow_runs` if and only if it is dirty; versions only grow; a batch is
-    delivered again, unchanged, until it is acknowledged; the final state of a flow run is in the last batch of a
+    delivered again, unchanged, until it is acknowledged, before any later one; the final state of a flow run is in the last batch of a
     flush, after all task runs that were touched before it.
     """
 
@@ -107,6 +110,7 @@ class Journal:
         self._answered = 0  # ... and those that are acknowledged
         self._durable = False
         self._failure: BackendError | None = None
+        self._undelivered: list[Batch] = []
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -169,6 +173,7 @@ class Journal:
         if threading.current_thread() is self._thread:
             return
         with self._flushed:
+            self._failure = None
             self._asked += 1
             mine = self._asked
             self._durable = self._durable or durable
@@ -222,6 +227,8 @@ class Journal:
                 self._urgent.wait(self._limits.flush_interval)
                 self._urgent.clear()
                 self._flush()
+                if self._failure is not None:
+                    self._urgent.wait(_PAUSE_AFTER_FAILURE)
                 if self._anything():
                     self._wake.set()
                 else:
@@ -233,7 +240,7 @@ class Journal:
                 next_beat = time.monotonic() + self._limits.heartbeat_interval
 
     def _anything(self) -> bool:
-        return bool(self._task_runs or self._flow_runs or self._logs or self._artifacts or self._superseded)
+        return bool(self._undelivered or self._task_runs or self._flow_runs or self._logs or self._artifacts or self._superseded)
 
     def _beat(self) -> None:
         if not self._writers or not self._process_sent:
@@ -249,6 +256,8 @@ class Journal:
         with self._flushed:
             asked, durable = self._asked, self._durable
             self._durable = False
+        if not self._deliver_again():
+            return
         # Flow runs first: what is dirty of their task runs was touched before them, so it is in the list below.
         flow_runs, self._flow_runs = self._flow_runs, []
         task_runs, self._task_runs = self._task_runs, []
@@ -261,11 +270,20 @@ class Journal:
             last = start + size >= len(task_runs)
             batch = self._batch(task_runs[start : start + size], rest, first=start == 0, last=last)
             batch.durable = durable and last
-            if not self._deliver(batch):
-                return
+            self._undelivered.append(batch)
+        if not self._deliver_again():
+            return
         with self._flushed:
             self._answered = max(self._answered, asked)
             self._flushed.notify_all()
+
+    def _deliver_again(self) -> bool:
+        """Deliver what waits, in order. False: it cannot be delivered now; nothing of it is lost."""
+        while self._undelivered:
+            if not self._deliver(self._undelivered[0]):
+                return False
+            del self._undelivered[0]
+        return True
 
     def _batch(self, task_runs: list[TaskRunRecord], rest: _Rest, *, first: bool, last: bool) -> Batch:
         self._version += 1
@@ -295,7 +313,8 @@ class Journal:
             batch.superseded = [id_ for _, id_ in rest.superseded]
         if not self._process_sent:
             batch.process = self.process
-        for root in {record.root_run_id for record in batch.logs} | {root for root, _ in rest.superseded}:
+        others = {record.root_run_id for record in batch.logs} | {root for root, _ in rest.superseded}
+        for root in others | {record.root_run_id for record in batch.artifacts if record.root_run_id}:
             writer = self._writers.get(root)
             attempts.setdefault(root, writer.attempt if writer else 1)
         return batch
