@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Any
 
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
-from dalsegno._engine import calling
+from dalsegno._engine import calling, clock
 from dalsegno._engine.context import TaskRunContext, tags_of
 from dalsegno._engine.dispatch import in_async_context
 from dalsegno._engine.replay import RerunPolicy
@@ -156,17 +155,17 @@ def sleep(duration: float | timedelta | None = None, *, until: datetime | None =
 
 @task(name="sleep")
 def _sleep(seconds: float | None, until: float | None) -> None:
-    time.sleep(_left(seconds, until))
+    clock.sleep(_left(seconds, until))
 
 
 @task(name="sleep")
 async def _sleep_async(seconds: float | None, until: float | None) -> None:
-    await asyncio.sleep(_left(seconds, until))
+    await clock.sleep_async(_left(seconds, until))
 
 
 def _left(seconds: float | None, until: float | None) -> float:
     """Return how long is left of a sleep, which may have begun in an earlier attempt."""
-    now = time.time()
+    now = clock.now() / 1e6
     if until is not None:
         return max(0.0, until - now)
     scope = TaskRunContext.get()

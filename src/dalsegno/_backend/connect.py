@@ -37,6 +37,20 @@ def connect() -> Backend:
     return backend
 
 
+def use(url: str, backend: Backend) -> None:
+    """Have `connect` give this backend for a database URL (a test's)."""
+    with _lock:
+        _open[url] = backend
+
+
+def close(url: str) -> None:
+    """Close the backend of one database URL."""
+    with _lock:
+        backend = _open.pop(url, None)
+    if backend is not None:
+        backend.close()
+
+
 def close_all() -> None:
     """Close every backend that this process has open."""
     with _lock:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-import time
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from dalsegno._engine import logs, timeouts
+from dalsegno._engine import clock, logs, timeouts
 from dalsegno._engine.context import enter_scope, leave_scope, scope_of
 from dalsegno._engine.pool import ThreadPool
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
@@ -59,7 +58,7 @@ def perform(step: Step) -> Any:
                 result = step.fn(*step.args)
                 return run_awaitable(result) if inspect.isawaitable(result) else result
         case Sleep():
-            time.sleep(step.seconds)
+            clock.sleep(step.seconds)
         case WaitFor():
             for future in step.futures:
                 future.wait()
@@ -114,7 +113,7 @@ async def perform_async(step: Step) -> Any:
                 result = step.fn(*step.args)
                 return await result if inspect.isawaitable(result) else result
         case Sleep():
-            await asyncio.sleep(step.seconds)
+            await clock.sleep_async(step.seconds)
         case WaitFor():
             for future in step.futures:
                 await future.wait_async()
@@ -167,7 +166,7 @@ class PooledDrive:
         try:
             step = self._context.run(go_on)
             while True:
-                if isinstance(step, Sleep) and step.seconds > _LONG:
+                if isinstance(step, Sleep) and step.seconds > _LONG and not clock.is_fake():
                     call_later(step.seconds, lambda: self._pool.put(self._begin))
                     return
                 if isinstance(step, WaitFor) and self._park(step):

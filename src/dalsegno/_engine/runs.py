@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from dalsegno._engine.clock import now
 from dalsegno._engine.states import MISSING, State, StateDetails, engine_state
 from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.records import (
@@ -42,11 +42,6 @@ CANCELLED = STATE_CODES[StateType.CANCELLED]
 
 Entry = tuple[Any, ...]
 """An entry of a history: (code, timestamp[, name, message, details]); the timestamp in microseconds."""
-
-
-def now() -> int:
-    """Return the time in microseconds since 1970 (UTC)."""
-    return time.time_ns() // 1000
 
 
 class Run:

@@ -52,7 +52,9 @@ class Session:
         self.root_run_id = root_run_id
         self.attempt = attempt
         self.settings: Settings = get_current_settings()
+        of_tasks = self.settings.tasks.default_persist_result
         self.persist_default = self.settings.results.persist_by_default
+        self.persist_tasks = self.persist_default if of_tasks is None else of_tasks
         self.fingerprint_cap = self.settings.replay.fingerprint_cap
         self.keeper = Keeper(self)
         self.links = ValueLinks()
@@ -133,10 +135,12 @@ def journal_for(backend: Backend) -> Journal:
     return journal
 
 
-def close_journals() -> None:
-    """Deliver what is left and end the journals: at exit, and between tests."""
-    for key in list(_journals):
-        _journals.pop(key).close()
+def close_journals(backend: Backend | None = None) -> None:
+    """Deliver what is left and end the journals, or that of one backend: at exit, and between tests."""
+    for key, journal in list(_journals.items()):
+        if backend is None or journal.backend is backend:
+            del _journals[key]
+            journal.close()
 
 
 atexit.register(close_journals)

@@ -95,7 +95,7 @@ class TaskExecution:
         persist = task.persist_result
         if persist is None:
             persist = flow_scope.persist_result if flow_scope is not None else None
-        self.persist = session.persist_default if persist is None else persist
+        self.persist = session.persist_tasks if persist is None else persist
         stamp = time.time_ns()
         self.run = run = TaskRun(
             session.root_run_id if parent is None else new_id(stamp),

@@ -27,6 +27,8 @@ from dalsegno.model.records import (
 
 
 _PAUSE_AFTER_FAILURE = 1.0  # seconds
+_CLEAN_UP_EVERY = 600.0  # seconds
+_REMEMBERED = 1000
 
 
 class Writer(Protocol):
@@ -100,6 +102,7 @@ class Journal:
         self._blobs: list[ResultBlob] = []
         self._superseded: list[tuple[bytes, bytes]] = []
         self._writers: dict[bytes, Writer] = {}
+        self._attempts: dict[bytes, int] = {}  # of the roots written lately, also of those that were left
         self._known_definitions: set[int] = set()
         self._process_sent = False
         self._idle = True
@@ -157,6 +160,10 @@ class Journal:
     def enter(self, writer: Writer) -> None:
         """Begin to write for a root run."""
         self._writers[writer.root_run_id] = writer
+        self._attempts[writer.root_run_id] = writer.attempt
+        if len(self._attempts) > _REMEMBERED:
+            for root in [root for root in self._attempts if root not in self._writers][: _REMEMBERED // 2]:
+                del self._attempts[root]
 
     def leave(self, writer: Writer) -> None:
         """End writing for a root run; what is dirty is still delivered."""
@@ -192,6 +199,7 @@ class Journal:
         self._closing = True
         try:
             self.barrier(durable=False)
+            self._clean_up()
             self.backend.end_process(self.process.id)
         finally:
             self._urgent.set()
@@ -220,6 +228,7 @@ class Journal:
 
     def _run(self) -> None:
         next_beat = time.monotonic() + self._limits.heartbeat_interval
+        next_clean_up = next_beat
         while not (self._closing and self._answered >= self._asked):
             self._wake.wait(max(0.0, next_beat - time.monotonic()))
             self._wake.clear()
@@ -238,6 +247,8 @@ class Journal:
             if time.monotonic() >= next_beat:
                 self._beat()
                 next_beat = time.monotonic() + self._limits.heartbeat_interval
+                if next_beat > next_clean_up:
+                    next_clean_up = next_beat + (0 if self._clean_up() else _CLEAN_UP_EVERY)
 
     def _anything(self) -> bool:
         return bool(self._undelivered or self._task_runs or self._flow_runs or self._logs or self._artifacts or self._superseded)
@@ -251,6 +262,14 @@ class Journal:
             _warn(f"The backend {self.backend.url} cannot be reached: {error}")
         except BackendError as error:
             self._fail(error)
+
+    def _clean_up(self) -> bool:
+        """Do a slice of what retention asks for, beside the runs. True: there is more to do."""
+        try:
+            return self.backend.clean_up() > 0
+        except BackendError as error:
+            _warn(f"Old runs cannot be deleted now: {error}")
+            return False
 
     def _flush(self) -> None:
         with self._flushed:
@@ -315,8 +334,7 @@ class Journal:
             batch.process = self.process
         others = {record.root_run_id for record in batch.logs} | {root for root, _ in rest.superseded}
         for root in others | {record.root_run_id for record in batch.artifacts if record.root_run_id}:
-            writer = self._writers.get(root)
-            attempts.setdefault(root, writer.attempt if writer else 1)
+            attempts.setdefault(root, self._attempts.get(root, 1))
         return batch
 
     def _add_flow_runs(self, batch: Batch, rest: _Rest, version: int, *, final: bool) -> None:

@@ -79,7 +79,6 @@ class TasksSettings(msgspec.Struct, frozen=True):
     default_persist_result: Annotated[
         kind.OptionalFlag, "Whether results of tasks are kept. None: as for all results."
     ] = None
-    default_no_cache: Annotated[kind.Flag, "Use the policy NO_CACHE for tasks that name none."] = False
     disable_caching: Annotated[kind.Flag, "Neither read nor write the cache, whatever the policies."] = False
     refresh_cache: Annotated[kind.Flag, "Run cached tasks again, and write their results anew."] = False
     runner: TaskRunnerSettings = TaskRunnerSettings()
@@ -96,16 +95,13 @@ class ReplaySettings(msgspec.Struct, frozen=True):
     """How calls are matched with those of earlier attempts."""
 
     fingerprint_cap: Annotated[kind.Size, "Arguments up to this size are compared by content."] = 262_144
-    collection_cap: Annotated[
-        kind.Number, "Plain collections with more items are not searched for futures item by item."
-    ] = 10_000
 
 
 class JournalSettings(msgspec.Struct, frozen=True):
     """How often a run's records are sent to the database."""
 
     flush_interval: Annotated[kind.Seconds, "Longest wait before what changed is sent."] = 0.02
-    max_batch: Annotated[kind.PositiveNumber, "Most task runs in one batch."] = 5000
+    max_batch: Annotated[kind.PositiveNumber, "Most task runs in one batch."] = 2000
     max_waiting: Annotated[
         kind.PositiveNumber,
         "With more task runs than this still to be recorded, tasks wait before they start.",
