@@ -16,6 +16,8 @@ from servers import Server
 
 WARM_UP_SIZE = 10
 WORK = CACHE / "work"
+# A process that takes longer than this is its own average, and is not repeated.
+ONCE_MILLISECONDS = 60_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ def _take_turn(case: Case, contestant: _Contestant, options: Options) -> None:
         if _check(case, contestant, sample):
             contestant.outcome.size = size
             contestant.outcome.samples.append(sample.figures)
+            if sample.figures["process_wall_ms"] > ONCE_MILLISECONDS:
+                contestant.sizes.clear()
             return
 
 

@@ -150,7 +150,7 @@ def write_json(path: Path, about: About, results: Results) -> None:
         "date": about.date,
         "machine": dict(about.machine),
         "versions": dict(about.versions),
-        "prefect_server": dict(about.server),
+        "prefect_server": {name: round(value, 2) for name, value in about.server.items()},
         "cases": cases,
     }
     path.write_text(json.dumps(whole, indent=1) + "\n")

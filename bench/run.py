@@ -63,7 +63,10 @@ def _parse() -> argparse.Namespace:
         "--save", action="store_true", help="write README.md and results.json though the run is partial"
     )
     parser.add_argument("--list", action="store_true", help="list the cases and end")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.save and arguments.quick:
+        parser.error("a quick run's figures mean nothing: they are not saved")
+    return arguments
 
 
 def _install(cases: list[Case], only_peers: list[str] | None) -> dict[str, Environment]:
@@ -96,6 +99,8 @@ def _run(
                 continue
             print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
             results[case.name] = run_case(case, environments, server, options)
+            rows = report.table([case], results, judged=not options.quick)
+            print(report.as_text([row[:5] for row in rows]), file=sys.stderr, flush=True)
     shutil.rmtree(WORK, ignore_errors=True)
     return about, results
 
