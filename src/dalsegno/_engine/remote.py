@@ -52,6 +52,7 @@ def pack_call(step: Call) -> bytes:
             run.parent_task_run_id_bytes,
             run.custom_name,
             run.run_count,
+            run.run_tags,
         ),
         "parameters": scope.parameters,
         "flow": None if flow_scope is None else _pack_flow(flow_scope),
@@ -161,9 +162,9 @@ def _scope(call: dict[str, Any], session: Session, submissions: Submissions) -> 
             parent=None,
             replay=None,
         )
-    id_, definition, flow_run_id, parent, name, count = call["task_run"]
+    id_, definition, flow_run_id, parent, name, count, run_tags = call["task_run"]
     run = TaskRun(id_, session, definition, flow_run_id, parent)
-    run.custom_name, run.run_count, run.refused = name, count, True
+    run.custom_name, run.run_count, run.run_tags, run.refused = name, count, run_tags, True
     run.history.append((RUNNING, now()))
     is_async = inspect.iscoroutinefunction(call["fn"])
     return TaskRunContext(
