@@ -26,6 +26,8 @@ def adopt(x: TaskExecution) -> bool:
     if recorded is None:
         return False
     entry = recorded.entry
+    if x.transaction is not None:
+        task_transactions.meet(x, entry, foreign=replay.foreign)
     if recorded.answers:
         if _answer(x, replay, entry):
             return True
@@ -50,6 +52,7 @@ def continue_row(run: TaskRun, entry: ReplayEntry, same_attempt: bool) -> None:
     """Let the row of an earlier run of this call go on, rather than begin another."""
     run.id_bytes = entry.id
     run.run_count = entry.run_count
+    run.completed_before = entry.run_count if entry.state_type == COMPLETED else 0
     run.custom_name = entry.name
     run.first_position = entry.state_count if same_attempt else 0
     run.child_flow_run_id = entry.child_flow_run_id

@@ -187,6 +187,8 @@ class TaskRun(Run):
     fingerprint: bytes | None = None
     custom_name: str | None = None
     child_flow_run_id: bytes | None = None
+    completed_before: int = 0
+    """The run count at which the call had completed, where it is run again all the same; else 0."""
     parameters: dict[str, Any] = {}
     run_tags: frozenset[str] = frozenset()
 
@@ -227,8 +229,10 @@ class TaskRun(Run):
 
     @property
     def idempotency_key(self) -> str:
-        """The same for a body that runs again because it was cut off, new when the task really is run anew."""
-        return f"{id_text(self.id_bytes)}-{self.run_count}"
+        """The same however often the body runs again because it failed or was cut off; another one when a call that
+        had completed is deliberately run again.
+        """
+        return f"{id_text(self.id_bytes)}-{self.completed_before}"
 
     def __repr__(self) -> str:
         return f"<TaskRun {self.name!r} {self.state_name}>"

@@ -105,7 +105,7 @@ class JournalSettings(msgspec.Struct, frozen=True):
     max_waiting: Annotated[
         kind.PositiveNumber,
         "With more task runs than this still to be recorded, tasks wait before they start.",
-    ] = 50_000
+    ] = 20_000
     delivery_timeout: Annotated[
         kind.Seconds, "How long records wait for a database that cannot take them before the run ends."
     ] = 60.0
