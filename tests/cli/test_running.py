@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import threading
@@ -105,6 +106,20 @@ def test_the_signal_handler_of_before_comes_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_forked_child_is_interrupted_as_usual() -> None:
+    asked: list[bool] = []
+    with interrupts(lambda: asked.append(True)):
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                os._exit(0 if not asked else 1)
+            os._exit(2)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def progress_of(recorder: Recorder) -> Progress:
     id = recorder.flow_run("brave-otter", state=StateType.RUNNING)
     recorder.task_run(id, "extract-111", task="extract")
@@ -183,7 +198,7 @@ def test_plain_lines_are_few(recorder: Recorder, capsys: pytest.CaptureFixture[s
         display.show(replace(progress, at=at + round(seconds * SECOND)))
         return capsys.readouterr().err
 
-    assert told(0) == f"Flow run 'brave-otter' of 'nightly' has begun: {id}\n"
+    assert told(0) == f"Flow run 'brave-otter' of 'nightly': {id}\n"
     assert told(1) == ""
     assert "1 Completed, 1 Failed, 1 Running; running: clean-222; failed: load-333\n" in told(6)
     assert told(20) == ""

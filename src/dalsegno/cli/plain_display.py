@@ -14,7 +14,7 @@ SECONDS_BETWEEN = 5
 
 
 class PlainDisplay:
-    """Writes that the run has begun, and from time to time how many task runs are in which state."""
+    """Writes the id of the run, and from time to time how many task runs are in which state."""
 
     def __init__(self) -> None:
         self.next: int | None = None
@@ -26,7 +26,7 @@ class PlainDisplay:
         if run.state.type in TERMINAL_TYPES:
             return
         if self.next is None:
-            self.write(f"Flow run {run.name!r} of {run.flow_name!r} has begun: {id_text(run.id)}")
+            self.write(f"Flow run {run.name!r} of {run.flow_name!r}: {id_text(run.id)}")
             self.next = progress.at + SECONDS_BETWEEN * times.SECOND
         elif progress.at >= self.next and progress.counts != self.counts:
             took = times.elapsed(run.start_time, None, progress.at)

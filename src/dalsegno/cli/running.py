@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from dalsegno.cli import times
@@ -71,8 +72,13 @@ def interrupts(on_first: Callable[[], None]) -> Generator[None]:
         yield
         return
 
-    def handle(number: int, frame: object) -> None:
+    process = os.getpid()
+
+    def handle(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if os.getpid() != process:
+            # A child that user code forked has the handler, but no run to cancel.
+            signal.default_int_handler(number, frame)
         print("Cancelling; press Ctrl-C again to break off at once.", file=sys.stderr)
         on_first()
 
