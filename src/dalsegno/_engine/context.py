@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dalsegno._engine.runs import FlowRun, TaskRun
     from dalsegno._engine.session import Session
     from dalsegno._engine.submission import Submissions
+    from dalsegno._engine.transacting import BaseTransaction
 
 
 class RunContext:
@@ -22,6 +23,8 @@ class RunContext:
     session: Session
     is_async: bool
     ordinals: dict[str, int] | None = None
+    transaction: BaseTransaction | None = None
+    """The transaction of the task run, or the one that the flow run is part of; None until there is one."""
 
     def next_ordinal(self, kind: str) -> int:
         """Count the calls of one kind in this body: 0, 1, 2 ... It names them for replay."""

@@ -25,6 +25,7 @@ from dalsegno._engine.states import (
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
+from dalsegno._engine.task_transactions import around_flow
 from dalsegno._engine.waiting import settle_inputs, stamp_inputs, unquoted
 from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced
 from dalsegno.model.ids import new_id
@@ -60,6 +61,8 @@ class FlowExecution:
                 if call.flow_scope is not None:
                     run.parent_flow_run_id_bytes = call.flow_scope.flow_run.id_bytes
         self.run = run
+        if call is not None and call.transaction is not None and call.transaction.part is not None:
+            call.transaction.part.flow_run = run
 
     @property
     def is_root(self) -> bool:
@@ -194,6 +197,7 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     flow, run = x.flow, x.run
     scope = x.scope = new_scope(x)
     submissions = scope.submissions
+    scope.transaction = around_flow(x.call)
     run.run_count += 1
     stamp = now()
     if run.start_time_us is None:

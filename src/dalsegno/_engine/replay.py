@@ -157,6 +157,9 @@ class ReplayIndex:
         return None
 
     def _must_run_again(self, entry: ReplayEntry, task_name: str, source_hash: str | None) -> bool:
+        if entry.state_name == "RolledBack":
+            self._again.add(entry.id)
+            return True
         if self._policy is None:
             return False
         upstream = {id_ for _, id_ in unpack_upstream(entry.upstream)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from dalsegno._engine import logs
+from dalsegno._engine import logs, task_transactions
 from dalsegno._engine.runs import COMPLETED, TaskRun, now
 from dalsegno._engine.states import MISSING
 from dalsegno.exceptions import DalsegnoException
@@ -26,12 +26,12 @@ def adopt(x: TaskExecution) -> bool:
     if recorded is None:
         return False
     entry = recorded.entry
-    if x.transaction is not None:
-        task_transactions.meet(x, entry, foreign=replay.foreign)
-    if recorded.answers:
+    if recorded.answers and not (x.transaction is not None and task_transactions.must_enter(x, entry, replay)):
         if _answer(x, replay, entry):
             return True
         replay.will_run_again(entry)
+    if x.transaction is not None:
+        task_transactions.note_rollback(x, entry, replay)
     if replay.foreign:
         replay.stands_for(x.run.id_bytes, entry.id)
         x.run.child_flow_run_id = entry.child_flow_run_id

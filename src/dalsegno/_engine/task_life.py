@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from dalsegno._engine import caching, hooks, inputs, logs
+from dalsegno._engine import caching, hooks, inputs, logs, task_transactions
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
 from dalsegno._engine.replaying import adopt
@@ -37,6 +37,7 @@ from dalsegno._engine.states import (
 )
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
+from dalsegno._engine.transacting import BaseTransaction, open_transaction
 from dalsegno._engine.waiting import returned_states, settle_inputs, stamp_inputs, unquoted
 from dalsegno.exceptions import CrashedRun, RunCancelled, Skip, TaskRunTimeoutError
 from dalsegno.model.ids import new_id
@@ -81,7 +82,7 @@ class TaskExecution:
         self.submissions = submissions
         self.replayed = False
         self.cache: caching.CachePlan | None = None
-        self.transaction: Any = None
+        self.transaction: BaseTransaction | None = None
         self.scan = inputs.scan_inputs(parameters, is_input)
         flow_scope: FlowRunContext | None = None
         flow_run_id = parent_id = None
@@ -108,6 +109,13 @@ class TaskExecution:
         tags = current_tags()
         if tags:
             run.run_tags = tags
+        if (
+            open_transaction() is not None
+            or (parent is not None and parent.transaction is not None)
+            or task.on_commit_hooks
+            or task.on_rollback_hooks
+        ):
+            self.transaction = task_transactions.join(self)
 
     @property
     def default_serializer(self) -> Any:
@@ -140,6 +148,8 @@ def task_life(x: TaskExecution) -> Life:
     if x.scan is None and not x.wait_for and task.trigger is None:
         stamp_inputs(x)
     if x.flow_scope is not None and x.flow_scope.replay is not None and adopt(x):
+        if x.transaction is not None:
+            yield from settle(x)
         return
     if task.name_template is not None and run.custom_name is None:
         run.parameters = x.parameters
@@ -157,6 +167,8 @@ def body(x: TaskExecution) -> Life:
     scope = new_scope(x)
     run.parameters = x.parameters
     args, kwargs = task.plan.arguments(x.parameters)
+    if x.transaction is not None:
+        yield from task_transactions.enter(x.transaction, scope)
     failures = 0
     entry: tuple[Any, ...]
     while True:
@@ -172,6 +184,8 @@ def body(x: TaskExecution) -> Life:
         except Exception as error:
             entry, data = failure(x, error)
         except BaseException as error:
+            if scope.transaction is not None:
+                x.transaction = task_transactions.bound(x, scope.transaction)
             yield from interrupted(x, error)
             raise
         else:
@@ -187,11 +201,15 @@ def body(x: TaskExecution) -> Life:
                 entry, data = entry_of(state), raw_data(state)
                 if entry[0] == COMPLETED and data is not MISSING:
                     x.session.keeper.keep_task_result(x, data)
+        if scope.transaction is not None:
+            x.transaction = task_transactions.bound(x, scope.transaction)
         code = entry[0]
         if code == FAILED and task.retry is not None:
             delay = yield from retry_delay(x, scope, failures, entry, data)
             if delay is not None:
                 failures += 1
+                if x.transaction is not None:
+                    yield from task_transactions.start_over(x.transaction, data)
                 if delay > 0:
                     details = {"scheduled_time": now() + round(delay * 1e6)}
                     yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details))
@@ -210,9 +228,12 @@ def new_scope(x: TaskExecution) -> TaskRunContext:
     prints = task.log_prints
     if prints is None:
         prints = x.session.settings.logging.log_prints if flow_scope is None else flow_scope.log_prints
-    return TaskRunContext(
+    scope = TaskRunContext(
         x.session, task, x.run, x.parameters, task.is_async, flow_scope, prints, x.submissions, x.parent
     )
+    if x.transaction is not None:
+        scope.transaction = x.transaction
+    return scope
 
 
 def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
@@ -224,7 +245,7 @@ def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
         x.session.links.note(run.value, run.id_bytes, run.execution_id, len(run.result) if run.result else 0)
         if not x.task.cache_result_in_memory and run.result is not None:
             x.session.keeper.forget(run)
-    if x.cache is not None:
+    if x.cache is not None and x.transaction is None:
         yield from caching.store(x)
     if x.task.durable:
         yield Block(x.session.journal.barrier)
@@ -274,13 +295,21 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
 
 
 def finish(x: TaskExecution) -> Life:
-    """Call the hooks of the final state, and hand the run to its transaction."""
+    """Call the hooks of the final state, and settle the run's transaction."""
     task, run = x.task, x.run
     fns = hooks.for_state(task, run.history[-1][0])
     if fns:
         yield from hooks.call_all(fns, task, run, new_scope(x))
     if x.transaction is not None:
-        yield from x.transaction.settle(x)
+        yield from settle(x)
+
+
+def settle(x: TaskExecution) -> Life:
+    """Come to the end of the run's transaction."""
+    assert x.transaction is not None
+    if x.transaction.scope is None:
+        x.transaction.scope = new_scope(x)
+    yield from task_transactions.settle(x)
 
 
 def state_of(value: Any) -> Generator[Step, Any, State[Any] | None]:
