@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import threading
 from collections.abc import Callable
 from contextvars import Context
@@ -201,6 +202,11 @@ class PooledDrive:
         turn = timeouts.Turn()
 
         def abandon(error: BaseException) -> None:
+            logs.write(
+                step.scope.task_run or step.scope.flow_run,
+                logging.WARNING,
+                "It runs past its timeout and cannot be stopped: its thread goes on until the body returns.",
+            )
             self._pool.leave()
             self._pool.put(lambda: self._advance(lambda: self._life.throw(error)))
 

@@ -177,9 +177,9 @@ def attempts(x: FlowExecution) -> Life:
             retry.retries,
             f"in {delay:g} second(s)" if delay else "now",
         )
-        details = {"scheduled_time": now() + round(delay * 1e6)}
-        yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details), MISSING)
         if delay > 0:
+            details = {"scheduled_time": now() + round(delay * 1e6)}
+            yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details), MISSING)
             yield Sleep(delay)
             x.session.check()
         yield Block(lambda: load_replay(x))
