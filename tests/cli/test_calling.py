@@ -127,6 +127,16 @@ def test_a_reader_that_goes_away_is_no_error(recorder: Recorder) -> None:
     listing.stderr.close()
 
 
+def test_what_a_stream_cannot_encode_is_written_with_escapes(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder.flow_run("früh")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = subprocess.run([*PROGRAM, "flow-run", "ls"], capture_output=True, text=True, check=True)
+    assert "fr\\xfch" in done.stdout
+    assert "+ Completed" in done.stdout
+
+
 def modules_loaded_by(*arguments: str) -> set[str]:
     """Run a command in a fresh interpreter and give the names of all modules that it has then."""
     program = (

@@ -56,6 +56,22 @@ def test_from_a_task_on_everything_runs_again(failed: Folder) -> None:
     assert counts(failed) == (1, 6, 2)
 
 
+def test_from_a_task_run_by_its_name_or_the_beginning_of_its_id(failed: Folder, dalsegno: Dalsegno) -> None:
+    first, *_ = reversed(dalsegno("task-run", "ls", "--task", "double", "-o", "json").json)
+    assert failed.run("flow-run", "retry", "last", "--from", first["name"]).returncode == 0
+    assert counts(failed) == (1, 4, 2)
+    done = failed.run("flow-run", "retry", "last", "--from", first["id"][:-1])
+    assert done.returncode == 0, done.stderr
+    assert failed.ran("double") == 5
+
+
+def test_from_what_fits_several_task_runs_is_refused(failed: Folder, dalsegno: Dalsegno) -> None:
+    id = dalsegno("flow-run", "inspect", "last", "-o", "json").json["id"]
+    done = failed.run("flow-run", "retry", "last", "--from", id[:6])
+    assert done.returncode == 2
+    assert "fits more than one task run" in done.stderr
+
+
 def test_from_a_task_that_is_not_there_is_not_found(failed: Folder) -> None:
     done = failed.run("flow-run", "retry", "last", "--from", "nope")
     assert done.returncode == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def call(word: str, arguments: Sequence[str]) -> int:
     """Run the command that `word` names with the arguments after it, and return the exit code."""
     words, with_traceback = take_traceback_flag(arguments)
+    allow_any_text()
     try:
         code = invoke(load(word), words)
         sys.stdout.flush()
@@ -30,6 +32,13 @@ def call(word: str, arguments: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     except Exception as error:
         return report(error, with_traceback=with_traceback or not is_expected(error))
+
+
+def allow_any_text() -> None:
+    """Let what standard output and error cannot encode be written with escapes, rather than be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def take_traceback_flag(arguments: Sequence[str]) -> tuple[list[str], bool]:

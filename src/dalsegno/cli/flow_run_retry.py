@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from msgspec.structs import replace
 
 from dalsegno.cli import times
 from dalsegno.cli.failures import CommandError
-from dalsegno.cli.lookup import find_flow_run
+from dalsegno.cli.lookup import ambiguous, find_flow_run, named_or_begun
 from dalsegno.cli.opening import open_backend
 from dalsegno.cli.options import FlowRunTarget
 from dalsegno.cli.parameters import Pairs, Whole, read_parameters
 from dalsegno.cli.places import folder_of, go_on_with_interpreter
 from dalsegno.cli.running import execute, run_of_this_process
 from dalsegno.model.ids import id_text
-from dalsegno.model.views import FlowRunView
+from dalsegno.model.views import FlowRunView, Page, RunFilter
 
 if TYPE_CHECKING:
     from dalsegno._backend.protocol import Backend
@@ -51,17 +52,29 @@ def retry(
         *(["--params", params] if params is not None else []),
     ]
     go_on_with_interpreter(found.entry, ["flow-run", "retry", id_text(found.id), *options])
-    parameters = changed_parameters(found, param, params)
-
-    def call() -> object:
-        from dalsegno.flow_runs import retry_flow_run
-
-        return retry_flow_run(found.id, from_=from_, changed=changed, scratch=scratch, parameters=parameters)
-
-    forks = parameters is not None
-    find = run_of_this_process(backend, times.now()) if forks else next_attempt(backend, found.root_run_id)
     with folder_of(found.entry):
-        return execute(backend, call, find)
+        parameters = changed_parameters(found, param, params)
+        start = None if from_ is None else task_named(backend, found, from_)
+
+        def call() -> object:
+            from dalsegno.flow_runs import retry_flow_run
+
+            return retry_flow_run(found.id, start, changed, scratch, parameters)
+
+        if parameters is None:
+            return execute(backend, call, next_attempt(backend, found.root_run_id))
+        return execute(backend, call, run_of_this_process(backend, times.now()))
+
+
+def task_named(backend: Backend, run: FlowRunView, text: str) -> str:
+    """Return what `--from` means: a task's name, or else the id of the task run that it fits."""
+    mine = RunFilter(root_run_ids=[run.root_run_id])
+    if backend.list_task_runs(replace(mine, task_names=[text]), Page(limit=1)):
+        return text
+    found = named_or_begun(backend.list_task_runs, text, mine)
+    if len(found) > 1:
+        raise ambiguous(text, "task run", found)
+    return id_text(found[0].id) if found else text
 
 
 def changed_parameters(run: FlowRunView, pairs: list[str] | None, whole: str | None) -> dict[str, Any] | None:

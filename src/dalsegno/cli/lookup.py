@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from dalsegno.cli import times
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
@@ -32,6 +34,7 @@ class RunView(Protocol):
 
 
 R = TypeVar("R", bound=RunView)
+ListRuns = Callable[[RunFilter, Page], Sequence[R]]
 
 
 def find_flow_run(backend: Backend, text: str) -> FlowRunView:
@@ -46,22 +49,32 @@ def find_task_run(backend: Backend, text: str) -> TaskRunView:
     return _still_there(backend.read_task_run(found.id), text, "task run")
 
 
-def _find(list_runs: Callable[[RunFilter, Page], Sequence[R]], text: str, kind: str, newest: RunFilter) -> R:
-    page = Page(limit=SHOWN + 1)
+def _find(list_runs: ListRuns[R], text: str, kind: str, newest: RunFilter) -> R:
     if text == LAST:
         found = list_runs(newest, Page(limit=1))
     elif id := as_id(text):
-        found = list_runs(RunFilter(ids=[id]), page)
+        found = list_runs(RunFilter(ids=[id]), Page(limit=1))
     else:
-        runs = [*list_runs(RunFilter(name=text), page)]
-        if _PREFIX.fullmatch(text):
-            runs += list_runs(RunFilter(id_prefix=text.lower()), page)
-        found = list({run.id: run for run in runs}.values())
+        found = named_or_begun(list_runs, text, RunFilter())
     if not found:
         raise CommandError(_none(text, kind), ExitCode.NOT_FOUND)
     if len(found) > 1:
-        raise CommandError(f"{text!r} fits more than one {kind}; give one of their ids:", details=candidates(found))
+        raise ambiguous(text, kind, found)
     return found[0]
+
+
+def named_or_begun(list_runs: ListRuns[R], text: str, among: RunFilter) -> list[R]:
+    """Return the runs with that name, and those whose id begins so; a few more than are shown at most."""
+    page = Page(limit=SHOWN + 1)
+    runs = [*list_runs(replace(among, name=text), page)]
+    if _PREFIX.fullmatch(text):
+        runs += list_runs(replace(among, id_prefix=text.lower()), page)
+    return list({run.id: run for run in runs}.values())
+
+
+def ambiguous(text: str, kind: str, found: Sequence[RunView]) -> CommandError:
+    """Return the error for a text that fits several runs."""
+    return CommandError(f"{text!r} fits more than one {kind}; give one of their ids:", details=candidates(found))
 
 
 def as_id(text: str) -> bytes | None:
