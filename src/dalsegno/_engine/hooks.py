@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from dalsegno._engine import logs
 from dalsegno._engine.context import Scope
-from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, FlowRun, TaskRun, full_entry
+from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, FlowRun, TaskRun, details_of, full_entry
 from dalsegno._engine.spec import FlowSpec, Hook, TaskSpec
-from dalsegno._engine.states import MISSING, State, StateDetails, engine_state, raw_data
+from dalsegno._engine.states import MISSING, State, engine_state, raw_data
 from dalsegno._engine.steps import Invoke, Life
 
 
@@ -39,7 +39,7 @@ def change_state(spec: Any, run: TaskRun | FlowRun, entry: tuple[Any, ...], data
     """Go to the next state as the state handlers want it: each is called with (object, old, new) in order."""
     code, stamp, name, message, details = full_entry(entry)
     old = run.state
-    proposed = engine_state(code, stamp, name, message, data, StateDetails(**details) if details else None)
+    proposed = engine_state(code, stamp, name, message, data, details_of(details))
     proposed.execution_id = run.execution_id
     new: State[Any] = proposed
     for handler in spec.state_handlers:

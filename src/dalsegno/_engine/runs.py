@@ -43,6 +43,8 @@ CANCELLED = STATE_CODES[StateType.CANCELLED]
 Entry = tuple[Any, ...]
 """An entry of a history: (code, timestamp[, name, message, details]); the timestamp in microseconds."""
 
+_MOMENTS = frozenset({"scheduled_time", "cache_expiration", "pause_timeout"})
+
 
 class Run:
     """What a task run and a flow run have in common: an id, a history of states, and the data of the last one.
@@ -165,7 +167,7 @@ class Run:
     def _build_state(self, index: int) -> State[Any]:
         code, stamp, name, message, details = full_entry(self.history[index])
         data = self.value if index == len(self.history) - 1 else MISSING
-        state = engine_state(code, stamp, name, message, data, StateDetails(**details) if details else None)
+        state = engine_state(code, stamp, name, message, data, details_of(details))
         self._annotate(state)
         return state
 
@@ -368,9 +370,18 @@ def full_entry(entry: Entry) -> tuple[int, int, str | None, str | None, dict[str
     return cast("int", code), cast("int", stamp), name, message, details
 
 
+def details_of(recorded: dict[str, Any] | None) -> StateDetails | None:
+    """Return the details of a history entry, in which moments are microseconds."""
+    if not recorded:
+        return None
+    return StateDetails(**{k: _moment(v) if k in _MOMENTS else v for k, v in recorded.items()})
+
+
 def _moment(stamp: int | None) -> datetime | None:
     return None if stamp is None else datetime.fromtimestamp(stamp / 1_000_000, UTC)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1_000_000)
     return value if isinstance(value, (str, int, float, bool)) else str(value)
