@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
-from .conftest import Terminal, open_terminal
+from .conftest import EXAMPLES, Terminal, open_terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -148,7 +148,7 @@ def test_the_report_has_the_chart_and_is_linked_beside_the_tables(played: Played
 
 
 def test_the_website_is_the_same_for_the_same_seed(played: Played) -> None:
-    website = Path(__file__).resolve().parents[2] / "examples" / "nightly_orders" / "website.py"
+    website = EXAMPLES / "nightly_orders" / "website.py"
     done = played.terminal.run(sys.executable, website, "again.sqlite")
     assert done.returncode == 0, done.stderr
     again = sqlite3.connect(played.terminal.folder / "again.sqlite")
@@ -157,3 +157,33 @@ def test_the_website_is_the_same_for_the_same_seed(played: Played) -> None:
         difference = f"SELECT * FROM main.{table} EXCEPT SELECT * FROM first.{table}"
         assert again.execute(difference).fetchall() == []
     again.close()
+
+
+TWO_NIGHTS = """
+from pathlib import Path
+import duckdb, pandas as pd
+from dalsegno import flow
+from dalsegno.transactions import transaction
+from pipeline import check_warehouse, load_warehouse
+
+@flow
+def night(date: str, revenue: float):
+    warehouse = Path("warehouse.duckdb")
+    with transaction() as loading:
+        loading.set("warehouse", warehouse)
+        loading.set("night", date)
+        orders = pd.DataFrame({"order_id": [1, 2], "euros": [10.0, 5.0]})
+        load_warehouse(warehouse, date, orders=orders, countries=[{"country": "NL", "revenue": revenue}])
+        check_warehouse(warehouse, date, orders)
+
+night("2017-12-30", revenue=15.0)
+print(night("2017-12-31", revenue=99.0, return_state=True).type)
+with duckdb.connect("warehouse.duckdb") as database:
+    print(database.execute("SELECT night, count(*) FROM orders GROUP BY 1").fetchall())
+"""
+
+
+def test_a_load_that_fails_its_check_is_taken_back_and_the_night_before_stays(terminal: Terminal) -> None:
+    done = terminal.run("env", f"PYTHONPATH={EXAMPLES / 'nightly_orders'}", sys.executable, "-c", TWO_NIGHTS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["FAILED", "[(datetime.date(2017, 12, 30), 2)]"]

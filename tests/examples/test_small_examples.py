@@ -38,9 +38,7 @@ def test_branch_takes_the_way_that_the_price_says(terminal: Terminal) -> None:
 
 def test_branch_leaves_records_of_what_was_fallen_back_on_failed_and_skipped(terminal: Terminal) -> None:
     terminal.run_example("branch_with_fallback.py")
-    states = Counter(
-        (run["task_name"], run["state"]["name"]) for run in terminal.list_records("task-run", "ls")
-    )
+    states = Counter((run["task_name"], run["state"]["name"]) for run in terminal.list_records("task-run", "ls"))
     assert states == {
         ("fetch_price", "Fallback"): 2,
         ("order_now", "Completed"): 1,
@@ -74,9 +72,7 @@ def test_transaction_takes_back_what_was_done_before_the_failure(terminal: Termi
         "no trip to Rome: the card has 100, the trip costs 300",
         "booked in the end: train to Lyon, hotel in Lyon",
     ]
-    states = Counter(
-        (run["task_name"], run["state"]["name"]) for run in terminal.list_records("task-run", "ls")
-    )
+    states = Counter((run["task_name"], run["state"]["name"]) for run in terminal.list_records("task-run", "ls"))
     assert states == {
         ("book_train", "Completed"): 1,
         ("book_hotel", "Completed"): 1,
