@@ -121,7 +121,7 @@ def test_flows_of_every_kind_run(
         (["nightly.py", "-p", "factor"], 2, "write -p NAME=VALUE"),
         (["nightly.py", "--params", "{"], 2, "--params holds no JSON"),
         (["nightly.py", "--params", "@nowhere.json"], 5, "cannot be read from 'nowhere.json'"),
-        (["kinds.py:positional"], 2, "missing 1 required positional argument: 'x'"),
+        (["kinds.py:positional"], 2, "Flow 'positional' needs x: give each with -p NAME=VALUE"),
     ],
 )
 def test_what_cannot_run_is_one_line_and_no_run(

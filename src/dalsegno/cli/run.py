@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,11 +50,22 @@ def fitted(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
         raise CommandError(f"Flow {flow.name!r} has no parameter {next(iter(others))!r}; it has: {known}.")
     if others and flow.plan.var_keyword is not None:
         parameters[flow.plan.var_keyword] = others
+    if missing := [name for name in needed(flow) if name not in parameters]:
+        raise CommandError(
+            f"Flow {flow.name!r} needs {', '.join(missing)}: give each with -p NAME=VALUE, or all with --params."
+        )
     try:
         flow.validate_parameters(parameters)
     except (ParameterBindError, ParameterTypeError) as error:
         raise CommandError(f"Flow {flow.name!r} cannot run with these parameters: {error}") from error
     return parameters
+
+
+def needed(flow: Flow[..., Any]) -> list[str]:
+    """Return the names of the parameters without a default."""
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = flow.plan.signature.parameters.values()
+    return [one.name for one in parameters if one.default is one.empty and one.kind not in optional]
 
 
 def call_flow(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
