@@ -76,10 +76,13 @@ def main() -> int:
         print("✓" if is_true else "✗ NOT TRUE:", claim)
 
     headline(f"Where it all is, after {time.perf_counter() - started:.0f} seconds")
-    print(f"records    {os.environ['DALSEGNO_HOME']} (to look into them, set DALSEGNO_HOME to this)")
+    home = os.environ["DALSEGNO_HOME"]
+    print(f"records    {home}")
     print(f"website    {FOLDER / 'website.sqlite'}")
     print(f"warehouse  {FOLDER / 'warehouse.duckdb'}")
     print(f"report     {FOLDER / 'report.html'}")
+    print("\nTo look into the records yourself:")
+    print(f"  DALSEGNO_HOME={home} {DALSEGNO} flow-run inspect {flow_run}")
     return 0 if all(claims.values()) else 1
 
 

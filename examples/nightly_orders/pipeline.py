@@ -142,9 +142,7 @@ def keep_good_lines(lines: pd.DataFrame) -> pd.DataFrame:
 
 @task(task_run_name="15 reconcile with the website")
 @signed
-def reconcile(
-    website: Path, orders: pd.DataFrame, lines: pd.DataFrame, aside: pd.DataFrame
-) -> dict[str, Any]:
+def reconcile(website: Path, orders: pd.DataFrame, lines: pd.DataFrame, aside: pd.DataFrame) -> dict[str, Any]:
     query = "SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM order_lines)"
     with open_website(website) as database:
         (there,) = database.execute(query).fetchone()
