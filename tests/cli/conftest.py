@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ Dalsegno = Callable[..., Result]
 
 
 @pytest.fixture
-def dalsegno(capsys: pytest.CaptureFixture[str]) -> Iterator[Dalsegno]:
+def dalsegno(capsys: pytest.CaptureFixture[str]) -> Dalsegno:
     """Give a function that runs a command: ``dalsegno("flow-run", "ls")``."""
 
     def call(*arguments: str) -> Result:
@@ -41,10 +40,7 @@ def dalsegno(capsys: pytest.CaptureFixture[str]) -> Iterator[Dalsegno]:
         printed = capsys.readouterr()
         return Result(code, printed.out, printed.err)
 
-    yield call
-    session = sys.modules.get("dalsegno._engine.session")
-    if session is not None:
-        session.close_journals()
+    return call
 
 
 @pytest.fixture
