@@ -171,11 +171,6 @@ class ReplayIndex:
             return True
         return False
 
-    def will_run_again(self, entry: ReplayEntry) -> None:
-        """Note that a call runs although it completed (its result is gone): what depends on it runs again too."""
-        with self._lock:
-            self._again.add(entry.id)
-
     def result(self, entry: ReplayEntry) -> bytes | None:
         """Return the packed result of a completed call; None if it was not kept."""
         if not entry.has_result:

@@ -26,10 +26,9 @@ def adopt(x: TaskExecution) -> bool:
     if recorded is None:
         return False
     entry = recorded.entry
-    if recorded.answers and not (x.transaction is not None and task_transactions.must_enter(x, entry, replay)):
-        if _answer(x, replay, entry):
-            return True
-        replay.will_run_again(entry)
+    must_enter = x.transaction is not None and task_transactions.must_enter(x, entry, replay)
+    if recorded.answers and not must_enter and _answer(x, replay, entry):
+        return True
     if x.transaction is not None:
         task_transactions.note_rollback(x, entry, replay)
     if replay.foreign:
