@@ -141,20 +141,26 @@ def task_life(x: TaskExecution) -> Life:
     task, run = x.task, x.run
     if x.session.stop is not None:
         x.session.check()
-    if (x.scan is not None or x.wait_for or task.trigger is not None) and not (yield from settle_inputs(x)):
-        if run.ended:
+    try:
+        if (x.scan is not None or x.wait_for or task.trigger is not None) and not (yield from settle_inputs(x)):
+            if run.ended:
+                yield from finish(x)
+            return
+        if x.scan is None and not x.wait_for and task.trigger is None:
+            stamp_inputs(x)
+        if x.flow_scope is not None and x.flow_scope.replay is not None and adopt(x):
+            if x.transaction is not None:
+                yield from settle(x)
+            return
+        if task.name_template is not None and run.custom_name is None:
+            run.parameters = x.parameters
+            run.custom_name = yield Invoke(task.render_run_name, (x.parameters,), new_scope(x))
+        if task.caches and (yield from caching.find(x)):
             yield from finish(x)
-        return
-    if x.scan is None and not x.wait_for and task.trigger is None:
-        stamp_inputs(x)
-    if x.flow_scope is not None and x.flow_scope.replay is not None and adopt(x):
-        if x.transaction is not None:
-            yield from settle(x)
-        return
-    if task.name_template is not None and run.custom_name is None:
-        run.parameters = x.parameters
-        run.custom_name = yield Invoke(task.render_run_name, (x.parameters,), new_scope(x))
-    if task.caches and (yield from caching.find(x)):
+            return
+    except Exception as error:
+        # What users give to be called before the body (a trigger, a name) fails the run as the body would.
+        yield from conclude(x, *failure(x, error))
         yield from finish(x)
         return
     yield from body(x)
