@@ -127,8 +127,8 @@ def test_as_completed_raises_when_time_is_up() -> None:
     @flow
     def orders() -> None:
         futures = [give.submit(1), slow.submit(), slow.submit()]
+        futures[0].wait()
         with pytest.raises(TimeoutError, match=r"^2 \(of 3\) futures unfinished$"):
-            futures[0].wait()
             list(as_completed(futures, timeout=0.02))
         for waits in (wait, lambda *args: list(as_completed(*args))):
             with pytest.raises(ValueError, match="negative"):

@@ -174,12 +174,12 @@ def test_run_count_is_that_of_the_body() -> None:
 def test_a_timeout_begins_anew_with_each_run() -> None:
     tries: list[int] = []
 
-    @task(retries=1, timeout_seconds=0.05)
+    @task(retries=1, timeout_seconds=0.1)
     async def load() -> str:
         tries.append(1)
         if len(tries) == 1:
             await asyncio.Event().wait()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         return "rows"
 
     assert asyncio.run(load()) == "rows"
