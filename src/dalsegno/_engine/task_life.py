@@ -188,7 +188,7 @@ def body(x: TaskExecution) -> Life:
         try:
             value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
         except Exception as error:
-            entry, data = failure(x, error)
+            entry, data = failure(error)
         except BaseException as error:
             if scope.transaction is not None:
                 x.transaction = task_transactions.bound(x, scope.transaction)
@@ -224,6 +224,10 @@ def body(x: TaskExecution) -> Life:
                 continue
         if code == FAILED and task.has_fallback:
             entry, data = yield from fall_back(x, scope, entry, data)
+        if isinstance(data, Exception) and entry[0] != COMPLETED:
+            logs.failed(run, data)
+        if x.transaction is not None:
+            task_transactions.keep_values(x.transaction)
         yield from conclude(x, entry, data)
         return
 
@@ -268,17 +272,14 @@ def advance(x: TaskExecution, entry: tuple[Any, ...], data: Any = MISSING) -> Li
     yield from hooks.change_state(x.task, run, entry, data)
 
 
-def failure(x: TaskExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
+def failure(error: Exception) -> tuple[tuple[Any, ...], Any]:
     """Return the entry that an exception of the body makes, and its data."""
     if isinstance(error, Skip):
         return (COMPLETED, now(), "Skipped", str(error) or "The task skipped itself."), MISSING
     if isinstance(error, TaskRunTimeoutError):
-        _log_failure(x.run, error)
         return (FAILED, now(), "TimedOut", str(error)), error
     if isinstance(error, TimeoutError):
-        _log_failure(x.run, error)
         return (FAILED, now(), "TimedOut", f"Task run failed due to timeout: {error!r}"), error
-    _log_failure(x.run, error)
     if isinstance(error, CrashedRun):
         return (CRASHED, now(), None, str(error)), error
     message = f"Task run encountered an exception {type(error).__name__}: {error}"
@@ -353,7 +354,7 @@ def retry_delay(
             return None
     delay = retry.delay(failures)
     when = f"in {delay:g} second(s)" if delay else "now"
-    logs.write(x.run, logging.INFO, "Retry %d/%d starts %s.", failures + 1, retry.retries, when)
+    logs.write(x.run, logging.WARNING, "%s. Retry %d/%d starts %s.", entry[3], failures + 1, retry.retries, when)
     return delay
 
 
@@ -366,13 +367,10 @@ def fall_back(
         try:
             value = yield Invoke(value, (data, x.parameters), scope)
         except Exception as error:
-            return failure(x, error)
+            return failure(error)
+    logs.write(x.run, logging.WARNING, "%s. The fallback is used.", entry[3])
     x.session.keeper.keep_task_result(x, value)
     return (COMPLETED, now(), "Fallback", f"Fell back: {entry[3]}"), value
-
-
-def _log_failure(run: TaskRun, error: BaseException) -> None:
-    logs.write(run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error, exc_info=error)
 
 
 def timed_out(seconds: float) -> Exception:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine import caching, hooks, logs
 from dalsegno._engine.context import TaskRunContext
-from dalsegno._engine.runs import COMPLETED, PENDING, now
+from dalsegno._engine.runs import COMPLETED, PENDING, full_entry, now
 from dalsegno._engine.steps import Block, Life
 from dalsegno._engine.transacting import (
     BaseTransaction,
@@ -57,8 +57,8 @@ class TaskPart:
     @property
     def completed(self) -> bool:
         """Whether there is something to commit or to take back: what was cached or skipped did nothing."""
-        entry = self.run.history[-1]
-        return entry[0] == COMPLETED and self.run.run_count > 0 and (len(entry) < 3 or entry[2] not in ("Cached", "Skipped"))
+        code, _, name, _, _ = full_entry(self.run.history[-1])
+        return code == COMPLETED and self.run.run_count > 0 and name not in ("Cached", "Skipped")
 
     @property
     def has_rollback_hooks(self) -> bool:
@@ -66,9 +66,8 @@ class TaskPart:
 
     def doom(self) -> str | None:
         """Return why the transactions around cannot commit: the run did not complete."""
-        entry = self.run.history[-1]
-        ran_not = entry[0] == PENDING and len(entry) > 2 and entry[2] == "NotReady"
-        if ran_not or (self.run.ended and entry[0] != COMPLETED):
+        code, _, name, _, _ = full_entry(self.run.history[-1])
+        if (code == PENDING and name == "NotReady") or (self.run.ended and code != COMPLETED):
             return f"{self.run.name!r} is {self.run.state_name}"
         return None
 
@@ -91,8 +90,6 @@ class TaskPart:
     def keep_values(self) -> None:
         """Have a retry know the values, which the hooks may need."""
         transaction = self.transaction
-        if not transaction.values or not (transaction.on_commit_hooks or transaction.on_rollback_hooks):
-            return
         limits = ResultLimits(inline=_LARGEST, blob=_LARGEST, largest=_LARGEST, serializer=current_limits().serializer)
         try:
             encoded = encode_result(
@@ -114,7 +111,6 @@ class TaskPart:
             )
             return
         self.run.note(_VALUES, encoded.packed)
-        self.run.touch()
 
     # --- rollback
 
@@ -272,6 +268,13 @@ def recorded_view(x: TaskExecution, id_: bytes) -> TaskRunView | None:
         return None
 
 
+def keep_values(transaction: BaseTransaction) -> None:
+    """Keep what the body set with its record, if a hook may need it after a crash."""
+    needed = transaction.on_commit_hooks or (transaction.on_rollback_hooks and transaction.parent is not None)
+    if transaction.values and needed and transaction.part is not None:
+        transaction.part.keep_values()
+
+
 def start_over(transaction: BaseTransaction, error: Any) -> Life:
     """Take back what a run of the body did that is to be retried."""
     yield from _roll_back_children(transaction, f"the task is run again after {error!r}")
@@ -283,7 +286,8 @@ def start_over(transaction: BaseTransaction, error: Any) -> Life:
 def settle(x: TaskExecution) -> Life:
     """Come to the end of a task run: commit, or leave that to the transaction around; or take back what was inside."""
     transaction, run = x.transaction, x.run
-    assert transaction is not None and transaction.part is not None
+    assert transaction is not None
+    assert transaction.part is not None
     transaction.closed = True
     part = transaction.part
     if x.session.stop is RunFenced:
@@ -308,8 +312,6 @@ def _stage(x: TaskExecution, transaction: BaseTransaction, part: TaskPart) -> Li
         yield from _roll_back_children(transaction, reason)
     transaction.state = TransactionState.STAGED
     parent = transaction.parent
-    if not x.replayed and (parent is not None or transaction.on_commit_hooks):
-        part.keep_values()
     if parent is None:
         yield from commit_group(transaction)
     elif parent.closed and parent.is_rolled_back():

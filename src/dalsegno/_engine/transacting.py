@@ -351,8 +351,8 @@ class BaseTransaction:
     def _check_isolation(self) -> None:
         if self.isolation_level is IsolationLevel.SERIALIZABLE and not self._store().supports_isolation:
             raise ConfigurationError(
-                f"The transaction {self.key!r} is SERIALIZABLE, but its store has no lock manager. Give it a store that "
-                "has one: store=ResultStore(lock_manager=FileSystemLockManager(folder))."
+                f"The transaction {self.key!r} is SERIALIZABLE, but its store has no lock manager. Give it a store "
+                "that has one: store=ResultStore(lock_manager=FileSystemLockManager(folder))."
             )
 
     def _store(self) -> ResultStore:
