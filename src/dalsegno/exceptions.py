@@ -217,5 +217,9 @@ class AttemptConflict(BackendError):
     """Another process has just started the next attempt of this run."""
 
 
+class FlowVisualizationError(DalsegnoException):
+    """A flow cannot be drawn; the message says what is missing: a package, or a value that a task would give."""
+
+
 class CannotResume(DalsegnoException):
     """A run cannot be executed again from here; the message says how it can be."""

@@ -5,6 +5,7 @@ What happens when one is called is `dalsegno._engine.calling.call_flow`.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from copy import copy
@@ -285,16 +286,46 @@ class Flow(Generic[P, R]):
     # --- pictures
 
     def visualize(self, *args: Any, **kwargs: Any) -> Any:
-        """Draw the flow's graph without running its tasks; needs the package `graphviz`."""
+        """Draw the flow's graph, as ``<name of the flow>.png`` in the current folder, and return it.
+
+        The arguments are the flow's. Its body is followed once, and those of nested flows; no task runs and nothing is
+        recorded. A task gives its `viz_return_value` if that is set, and else a stand-in, on which every condition holds.
+        Needs the package `graphviz` and the programs of Graphviz. What is returned is a ``graphviz.Digraph``: its
+        ``view()`` opens the picture.
+
+        Raises:
+            FlowVisualizationError: The package or its programs are missing, or the body needs a value that no task gave.
+
+        Example:
+            >>> nightly.visualize("2026-01-31")
+        """
         from dalsegno._engine.visualizing import visualize
 
         return visualize(self, args, kwargs)
 
     def generate_mermaid_graph(self, *args: Any, **kwargs: Any) -> str:
-        """Return the flow's graph as Mermaid text, without running its tasks."""
+        """Return the flow's graph as Mermaid text; it is made as that of `visualize` is, and needs no package.
+
+        Raises FlowVisualizationError if the body needs a value that no task gave.
+
+        Example:
+            >>> print(nightly.generate_mermaid_graph())
+            graph TD
+                n1["extract"]
+                n2["clean"]
+                n1 --> n2
+        """
         from dalsegno._engine.visualizing import mermaid
 
         return mermaid(self, args, kwargs)
+
+    async def avisualize(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what `visualize` does, beside the loop."""
+        return await asyncio.to_thread(self.visualize, *args, **kwargs)
+
+    async def agenerate_mermaid_graph(self, *args: Any, **kwargs: Any) -> str:
+        """Do what `generate_mermaid_graph` does, beside the loop."""
+        return await asyncio.to_thread(self.generate_mermaid_graph, *args, **kwargs)
 
     # --- variants
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import generators, interrupts, logs
-from dalsegno._engine.context import current_scope
+from dalsegno._engine.context import Scope, current_scope
 from dalsegno._engine.drivers import drive, drive_async
 from dalsegno._engine.flow_life import FlowExecution, flow_life
 from dalsegno._engine.futures import FlowRunFuture, Future
@@ -33,7 +33,10 @@ def call_task(
     task: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], return_state: bool, wait_for: Any, connect: Connect
 ) -> Any:
     """Run a task here and now; a coroutine or a generator where its function is one."""
-    x = prepare_task(task, task.plan.bind(args, kwargs), wait_for, connect)
+    parent = current_scope()
+    if parent is not None and parent.drawing is not None:
+        return parent.drawing.call_task(task, args, kwargs, return_state, wait_for)
+    x = prepare_task(task, task.plan.bind(args, kwargs), wait_for, connect, parent)
     if task.is_generator:
         return generators.stream_task(x, return_state)
     life = task_life(x)
@@ -43,9 +46,10 @@ def call_task(
     return outcome(x.run, return_state)
 
 
-def prepare_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> TaskExecution:
+def prepare_task(
+    task: TaskSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect, parent: Scope | None
+) -> TaskExecution:
     """Make the execution of a call, in the scope that the caller stands in."""
-    parent = current_scope()
     if parent is not None:
         x = TaskExecution(task, parameters, wait_for, parent, parent.session, parent.submissions)
         if x.scan is not None or wait_for:
@@ -57,7 +61,10 @@ def prepare_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, conn
 
 def submit_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> Future[Any]:
     """Submit a call to the runner of the flow that the caller stands in. Raises RuntimeError where there is none."""
-    x = prepare_task(task, parameters, wait_for, connect)
+    parent = current_scope()
+    if parent is not None and parent.drawing is not None:
+        return parent.drawing.submit_task(task, parameters, wait_for)
+    x = prepare_task(task, parameters, wait_for, connect, parent)
     submissions = runner_here(x.submissions, task.name)
     life = generators.drained_life(x) if task.is_generator else task_life(x)
     return submissions.submit(x, life)
@@ -104,6 +111,9 @@ def call_flow(
     flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any], return_state: bool, wait_for: Any, connect: Connect
 ) -> Any:
     """Run a flow here and now, nested in the run that the caller stands in or as a root of its own."""
+    parent = current_scope()
+    if parent is not None and parent.drawing is not None:
+        return parent.drawing.call_flow(flow, args, kwargs, return_state, wait_for)
     x = prepare_flow(flow, flow.plan.bind(args, kwargs), wait_for, connect)
     return run_execution(x, return_state)
 
@@ -168,6 +178,8 @@ def resume_flow(
 def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> FlowRunFuture[Any]:
     """Submit a nested flow: it runs beside the others, and gives a future."""
     parent = current_scope()
+    if parent is not None and parent.drawing is not None:
+        return parent.drawing.submit_flow(flow, parameters, wait_for)
     submissions = runner_here(None if parent is None else parent.submissions, flow.name)
     x = prepare_flow(flow, parameters, wait_for, connect)
     assert x.call is not None

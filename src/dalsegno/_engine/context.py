@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dalsegno.exceptions import MissingContextError
 
 if TYPE_CHECKING:
+    from dalsegno._engine.drawing import DrawingScope
     from dalsegno._engine.replay import ReplayIndex
     from dalsegno._engine.runs import FlowRun, TaskRun
     from dalsegno._engine.session import Session
@@ -25,6 +26,8 @@ class RunContext:
     ordinals: dict[str, int] | None = None
     transaction: BaseTransaction | None = None
     """The transaction of the task run, or the one that the flow run is part of; None until there is one."""
+    drawing: DrawingScope | None = None
+    """Itself, where the body is only drawn: calls are noted there, and not made."""
 
     def next_ordinal(self, kind: str) -> int:
         """Count the calls of one kind in this body: 0, 1, 2 ... It names them for replay."""

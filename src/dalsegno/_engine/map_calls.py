@@ -9,6 +9,7 @@ from typing import Any, cast
 from dalsegno._engine import blocking
 from dalsegno._engine.annotations import allow_failure, flatten, opaque
 from dalsegno._engine.calls import CallPlan
+from dalsegno._engine.context import current_scope
 from dalsegno._engine.futures import FutureList, RunFuture
 from dalsegno._engine.mapping import expand
 from dalsegno._engine.states import State, state_result
@@ -21,6 +22,9 @@ def submit_all(
     max_in_flight: int | None,
 ) -> FutureList[Any]:
     """Submit a call for each child, at most `max_in_flight` of them under way at a time."""
+    scope = current_scope()
+    if scope is not None and scope.drawing is not None:
+        return scope.drawing.map(plan, given, submit, lazy=max_in_flight is not None)
     opened = {name: _opened(value) for name, value in given.items()}
     futures: FutureList[Any] = FutureList()
     room = None if max_in_flight is None else threading.Semaphore(max_in_flight)

@@ -48,6 +48,7 @@ class TaskSpec(Protocol):
     has_fallback: bool
     durable: bool
     task_runner: Any
+    viz_return_value: Any
 
     @property
     def definition(self) -> TaskDefinition: ...
