@@ -185,7 +185,7 @@ def test_a_timeout_begins_anew_with_each_run() -> None:
     assert asyncio.run(load()) == "rows"
 
 
-@pytest.mark.behaviour(59)
+@pytest.mark.behaviour(59, 83)
 def test_a_flow_that_runs_again_does_not_repeat_what_completed() -> None:
     ran: list[str] = []
     flaky = Stock(1)
@@ -217,7 +217,7 @@ def test_a_flow_that_runs_again_does_not_repeat_what_completed() -> None:
     assert len(set(runs)) == 1
 
 
-@pytest.mark.behaviour(59)
+@pytest.mark.behaviour(59, 83)
 def test_what_is_not_kept_runs_again() -> None:
     ran: list[str] = []
     flaky = Stock(1)
