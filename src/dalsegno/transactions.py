@@ -8,15 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from dalsegno._engine.context import current_scope
-from dalsegno._engine.transacting import (
-    AsyncTransaction,
-    BaseTransaction,
-    CommitMode,
-    IsolationLevel,
-    Transaction,
-    TransactionState,
-    innermost,
-)
+from dalsegno._engine.transacting import BaseTransaction, innermost
+from dalsegno._engine.transaction_kinds import AsyncTransaction, Transaction
+from dalsegno._engine.transaction_states import CommitMode, IsolationLevel, TransactionState
 from dalsegno.results import ResultStore
 
 __all__ = [

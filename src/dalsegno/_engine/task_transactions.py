@@ -12,16 +12,10 @@ from dalsegno._engine import caching, hooks, logs
 from dalsegno._engine.context import TaskRunContext
 from dalsegno._engine.runs import COMPLETED, PENDING, full_entry, now
 from dalsegno._engine.steps import Block, Life
-from dalsegno._engine.transacting import (
-    BaseTransaction,
-    TransactionState,
-    commit_group,
-    doom,
-    roll_back_group,
-    run_rollback_hooks,
-    to_join,
-    transaction_class,
-)
+from dalsegno._engine.transacting import BaseTransaction, to_join
+from dalsegno._engine.transaction_groups import commit_group, doom, roll_back_group, run_rollback_hooks
+from dalsegno._engine.transaction_kinds import transaction_class
+from dalsegno._engine.transaction_states import TransactionState
 from dalsegno.exceptions import DalsegnoException, RunFenced, SerializationError
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import ReplayEntry, TaskRunView
