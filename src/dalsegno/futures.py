@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._engine.futures import (
     DoneAndNotDoneFutures,
@@ -44,6 +44,7 @@ def resolve_futures_to_results(expr: Any) -> Any:
 
 def _state(item: Any) -> State[Any]:
     if isinstance(item, RunFuture):
-        item.wait()
-        return item.state
+        future = cast("RunFuture[Any]", item)
+        future.wait()
+        return future.state
     return item

@@ -37,10 +37,14 @@ def connect() -> Backend:
     return backend
 
 
-def use(url: str, backend: Backend) -> None:
-    """Have `connect` give this backend for a database URL (a test's)."""
+def open_in_memory() -> Backend:
+    """Open an empty database that is gone when it is closed, and have `connect` give it for its URL; for tests."""
+    from dalsegno._backend.embedded import StoreBackend
+
+    backend = StoreBackend.in_memory()
     with _lock:
-        _open[url] = backend
+        _open[backend.url] = backend
+    return backend
 
 
 def close(url: str) -> None:

@@ -258,7 +258,7 @@ def failure(x: FlowExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
     if isinstance(error, FlowRunTimeoutError):
         logs.write(x.run, logging.ERROR, "%s", error)
         return (FAILED, now(), "TimedOut", str(error)), error
-    logs.write(x.run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error, exc_info=error)
+    logs.failed(x.run, error)
     if isinstance(error, RunFenced):
         return (CRASHED, now(), None, str(error)), error
     return (FAILED, now(), None, f"Flow run encountered an exception: {type(error).__name__}: {error}"), error

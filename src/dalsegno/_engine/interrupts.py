@@ -26,7 +26,14 @@ def listening(session: Session, run: FlowRun) -> Generator[None]:
     before: Any = signal.getsignal(signal.SIGTERM) if in_main else None
     ours = in_main and before in (signal.SIG_DFL, None)
 
+    process_id = os.getpid()
+
     def on_signal(number: int, _frame: Any) -> None:
+        if os.getpid() != process_id:
+            # User code forked: the child inherited this handler, but the run is not its own to end.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if session.stop is not None and session.interrupts:
             session.interrupts.clear()
             raise session.stop("The run was told to stop.")

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine.context import current_scope
+from dalsegno._tracebacks import users_traceback
 from dalsegno.model.records import LogRecord
 
 if TYPE_CHECKING:
@@ -26,7 +27,20 @@ muted: ContextVar[bool] = ContextVar("dalsegno_logs_muted", default=False)
 """Set where the loggers of runs are silenced."""
 
 _redactors: list[Redactor] = []
-_formatter = logging.Formatter("%(message)s")
+
+
+class _Formatter(logging.Formatter):
+    """Leaves the frames of this package out of tracebacks, and caches none: other handlers want them whole."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text = f"{text}\n{users_traceback(error).rstrip()}"
+        return text if record.stack_info is None else f"{text}\n{self.formatStack(record.stack_info)}"
+
+
+_formatter = _Formatter()
 
 # A nonce is 24 random bits of the process and 23 bits that count: SQLite keeps 47 bits in six bytes. The
 # lines of one process that share a microsecond sort as they were written.

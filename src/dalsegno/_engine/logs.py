@@ -5,6 +5,7 @@ Nothing is configured when the package is imported: `ensure_logging` is called w
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -20,9 +21,10 @@ from dalsegno.exceptions import SettingError
 from dalsegno.settings import get_current_settings
 from dalsegno.settings.fields import LoggingSettings
 
-__all__ = ["engine_logger", "ensure_logging", "is_enabled", "prints", "write"]
+__all__ = ["engine_logger", "ensure_logging", "failed", "is_enabled", "prints", "write"]
 
 OURS = "dalsegno"
+_TOLD = "__dalsegno_told__"  # set on an exception whose traceback is in a log
 
 _lock = threading.Lock()
 _installed: LoggingSettings | None = None
@@ -58,6 +60,14 @@ def write(run: Any, level: int, message: str, *args: Any, exc_info: Any = None) 
             logger.log(level, message, *args, exc_info=exc_info, stacklevel=2)
         finally:
             speak_for_no_more(token)
+
+
+def failed(run: Any, error: BaseException) -> None:
+    """Say why a run failed: with the traceback, unless a run inside of it has shown that already."""
+    told = getattr(error, _TOLD, False)
+    write(run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error, exc_info=None if told else error)
+    with contextlib.suppress(AttributeError, TypeError):
+        setattr(error, _TOLD, True)
 
 
 # --- handlers

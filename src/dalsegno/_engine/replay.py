@@ -13,7 +13,7 @@ import msgspec
 
 from dalsegno._backend.protocol import Backend
 from dalsegno.model.ids import id_text
-from dalsegno.model.records import unpack_upstream
+from dalsegno.model.records import default_task_run_name, unpack_upstream
 from dalsegno.model.states import STATE_CODES, StateType
 from dalsegno.model.views import ReplayEntry
 
@@ -99,7 +99,7 @@ class ReplayIndex:
             inside = [entry.id] if entry.child_flow_run_id is None else [entry.id, entry.child_flow_run_id]
             if entry.child_flow_run_id is not None:
                 owners[entry.child_flow_run_id] = entry.id
-            names = {entry.task_name, entry.name or entry.task_name, id_text(entry.id)}
+            names = _names(entry)
             self.task_names.add(entry.task_name)
             if entry.scope_id in fresh:
                 fresh.update(inside)
@@ -163,7 +163,7 @@ class ReplayIndex:
         if self._policy is None:
             return False
         upstream = {id_ for _, id_ in unpack_upstream(entry.upstream)}
-        names = {task_name, entry.name or task_name, id_text(entry.id)}
+        names = {task_name, *_names(entry)}
         # What is changed inside of a nested flow is seen only by entering it.
         enter = entry.id in self._enter or (self._policy.changed and entry.child_flow_run_id is not None)
         if enter or self._policy.applies(entry, names, source_hash) or not self._again.isdisjoint(upstream):
@@ -199,6 +199,12 @@ class ReplayIndex:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _names(entry: ReplayEntry) -> set[str]:
+    """Return by what a person may call a task run: its task's name, its own, its id."""
+    own = entry.name or default_task_run_name(entry.task_name, entry.id)
+    return {entry.task_name, own, id_text(entry.id)}
 
 
 def _read(backend: Backend, root_run_id: bytes) -> Iterator[ReplayEntry]:

@@ -160,7 +160,11 @@ def task_life(x: TaskExecution) -> Life:
             return
     except Exception as error:
         # What users give to be called before the body (a trigger, a name) fails the run as the body would.
-        yield from conclude(x, *failure(x, error))
+        if isinstance(error, Skip):
+            logs.write(run, logging.INFO, "Skipped: %s", error)
+        else:
+            logs.failed(run, error)
+        yield from conclude(x, *failure(error))
         yield from finish(x)
         return
     yield from body(x)

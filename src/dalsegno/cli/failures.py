@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from dalsegno import exceptions
+from dalsegno._tracebacks import users_traceback
 from dalsegno.cli.exit_codes import ExitCode
-
-PACKAGE = Path(exceptions.__file__).parent
 
 # The first class that fits decides.
 _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
@@ -62,24 +60,4 @@ def one_line(error: BaseException) -> str:
 
 def print_users_traceback(error: BaseException) -> None:
     """Print the traceback of an error without the frames of this package and of Python's import machinery."""
-    whole = traceback.TracebackException.from_exception(error)
-    for part in _chain(whole):
-        part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if _is_users(frame)])
-    print("".join(whole.format()), end="", file=sys.stderr)
-
-
-def _chain(start: traceback.TracebackException) -> list[traceback.TracebackException]:
-    found: list[traceback.TracebackException] = []
-    waiting: list[traceback.TracebackException | None] = [start]
-    while waiting:
-        part = waiting.pop()
-        if part is not None and part not in found:
-            found.append(part)
-            waiting += [part.__cause__, part.__context__]
-    return found
-
-
-def _is_users(frame: traceback.FrameSummary) -> bool:
-    if frame.filename.startswith(("<frozen", "<string>")):
-        return False
-    return PACKAGE not in Path(frame.filename).parents
+    print(users_traceback(error), end="", file=sys.stderr)

@@ -74,17 +74,15 @@ def harness() -> Generator[Harness]:
         ...     nightly()
         ...     runs.assert_ran("extract", times=1)
     """
-    from dalsegno._backend.embedded import StoreBackend
     from dalsegno.settings import refresh_settings
 
     with tempfile.TemporaryDirectory(prefix="dalsegno-test-", ignore_cleanup_errors=True) as folder:
-        backend = StoreBackend.in_memory()
+        backend = connecting.open_in_memory()
         names = {"DALSEGNO_HOME": folder, "DALSEGNO_DATABASE_URL": backend.url}
         before = {name: os.environ.get(name) for name in (*names, "DALSEGNO_API_URL")}
         os.environ.update(names)
         os.environ.pop("DALSEGNO_API_URL", None)
         refresh_settings()
-        connecting.use(backend.url, backend)
         try:
             yield Harness(backend, Path(folder))
         finally:
