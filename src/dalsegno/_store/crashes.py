@@ -138,7 +138,9 @@ def _unfinished_task_runs(
 
 
 def _chunk(id: bytes, attempt: int, code: int, message: str, now: int) -> bytes:
-    return pack_states(attempt, ASIDE, id_time(id), [(code, now, None, message)])
+    # A place of its own, after what the store noted when the attempt was opened and what it said of earlier crashes.
+    position = ASIDE + 1 + max(0, now - id_time(id))
+    return pack_states(attempt, position, id_time(id), [(code, now, None, message)])
 
 
 def _clock(moment: int) -> str:
