@@ -414,12 +414,12 @@ def _artifact_row(artifact: ArtifactRecord) -> tuple[Any, ...]:
 
 
 def _supersede(connection: sqlite3.Connection, ids: list[bytes], fenced: list[bytes]) -> None:
-    """Note on task runs of earlier attempts that the attempt that ended did not come to them again."""
+    """Note on task runs of earlier runs of a body that the one that ended did not come to them again."""
     for texts, chunk in in_chunks(ids):
         connection.execute(
             "UPDATE task_run SET superseded = root.attempt FROM flow_run AS owner, flow_run AS root"
             f" WHERE task_run.id IN ({texts}) AND owner.number = task_run.flow_run"
-            " AND root.id = coalesce(owner.root_run_id, owner.id) AND task_run.attempt < root.attempt"
+            " AND root.id = coalesce(owner.root_run_id, owner.id)"
             f" AND root.id NOT IN ({','.join('?' * len(fenced))})",
             [*chunk, *fenced],
         )
