@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from dalsegno._backend.protocol import Backend
-from dalsegno._engine import drivers
+from dalsegno._engine import task_transactions
 from dalsegno._engine.carrying import opened_scope, pack_scope
-from dalsegno._engine.context import TaskRunContext
+from dalsegno._engine.context import Scope, TaskRunContext
 from dalsegno._engine.steps import Call
 from dalsegno._engine.task_life import timed_out
 from dalsegno.exceptions import SerializationError
@@ -41,13 +41,15 @@ def pack_call(step: Call) -> bytes:
         ) from error
 
 
-def unpack_reply(reply: bytes) -> Any:
-    """Return what a body gave in the other process, or raise what it raised."""
+def unpack_reply(reply: bytes, scope: Scope) -> Any:
+    """Return what a body gave in the other process, or raise what it raised; what it set in its transaction is set."""
     import cloudpickle
 
-    kind, value, trace = cloudpickle.loads(reply)
+    kind, value, rest = cloudpickle.loads(reply)
     if kind == "value":
+        task_transactions.bring_home(scope, rest)
         return value
+    trace = rest
     value.__cause__ = RemoteError(trace)
     raise value
 
@@ -64,14 +66,15 @@ def run_call(message: bytes, connect: Callable[[], Backend], open_runner: Callab
         with opened_scope(packed, connect, open_runner, is_async=is_async) as scope:
             assert scope is not None
             step = Call(body, args, kwargs, scope, timeout, log_prints, timed_out)
-            outcome = ("value", drivers.call(step), None)
+            value = task_transactions.call_elsewhere(step)
+            outcome = ("value", value, task_transactions.to_bring_home(scope))
     except Exception as error:
         outcome = ("error", error, traceback.format_exc())
     try:
         return dumps(outcome)
     except Exception as error:
         text = f"What the task gave in the other process cannot be sent back: {error}. It was {outcome[1]!r:.200}"
-        return dumps(("error", SerializationError(text), outcome[2] or ""))
+        return dumps(("error", SerializationError(text), outcome[2] if outcome[0] == "error" else ""))
 
 
 def dumps(value: Any) -> bytes:

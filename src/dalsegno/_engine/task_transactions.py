@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from dalsegno._engine import caching, hooks, logs
-from dalsegno._engine.context import TaskRunContext
+from dalsegno._engine import caching, drivers, hooks, logs
+from dalsegno._engine.context import Scope, TaskRunContext
 from dalsegno._engine.runs import COMPLETED, PENDING, full_entry, now
-from dalsegno._engine.steps import Block, Life
+from dalsegno._engine.steps import Block, Call, Life
 from dalsegno._engine.transacting import BaseTransaction, to_join
 from dalsegno._engine.transaction_groups import commit_group, doom, roll_back_group, run_rollback_hooks
 from dalsegno._engine.transaction_kinds import transaction_class
@@ -318,3 +318,44 @@ def _roll_back_children(transaction: BaseTransaction, reason: str) -> Life:
     for child in reversed(list(transaction.children)):
         yield from roll_back_group(child, reason)
 
+
+# --- bodies that run in another process
+
+
+def call_elsewhere(step: Call) -> Any:
+    """In the other process: call a body. The task runs that it began there commit, or are taken back, at its end."""
+    try:
+        value = drivers.call(step)
+    except Exception as error:
+        drivers.drive(_end_elsewhere(step.scope, f"{type(error).__name__}: {error}"))
+        raise
+    drivers.drive(_end_elsewhere(step.scope, None))
+    return value
+
+
+def _end_elsewhere(scope: Scope, failure: str | None) -> Life:
+    transaction = scope.transaction
+    if transaction is None:
+        return
+    yield from transaction.wait()
+    reason = failure or doom(transaction)
+    if reason is not None:
+        yield from _roll_back_children(transaction, reason)
+    else:
+        for child in list(transaction.children):
+            yield from commit_group(child)
+
+
+def to_bring_home(scope: Scope) -> tuple[dict[str, Any], bool] | None:
+    """Return what the transaction of a body in the other process holds; None if there is none."""
+    transaction = scope.transaction
+    return None if transaction is None else (transaction.values, transaction.is_rolled_back())
+
+
+def bring_home(scope: Scope, brought: tuple[dict[str, Any], bool] | None) -> None:
+    """Have the task run's transaction hold what its body set in another process."""
+    if brought is not None and scope.transaction is not None:
+        values, rolled_back = brought
+        scope.transaction.values.update(values)
+        if rolled_back:
+            scope.transaction.state = TransactionState.ROLLED_BACK

@@ -228,7 +228,7 @@ class BaseTransaction:
                     member.unlock()
                 return
             try:
-                yield from self._wait()
+                yield from self.wait()
             except BaseException as problem:
                 yield from roll_back_group(self, f"it was broken off ({type(problem).__name__})")
                 raise
@@ -259,7 +259,8 @@ class BaseTransaction:
         if _current.get() is self:
             _current.set(self._before)
 
-    def _wait(self) -> Life:
+    def wait(self) -> Life:
+        """Wait for what was submitted inside."""
         submissions = None if self.scope is None else self.scope.submissions
         if submissions is None:
             return

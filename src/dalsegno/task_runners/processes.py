@@ -88,7 +88,7 @@ class _ProcessLauncher:
                 "A process of the pool ended abruptly while the task ran in it (killed, out of memory, or os._exit): "
                 f"{error}"
             ) from error
-        return remote.unpack_reply(reply)
+        return remote.unpack_reply(reply, step.scope)
 
     def close(self) -> None:
         """Let the processes end."""
