@@ -82,8 +82,8 @@ class Started:
 
     @property
     def errors(self) -> str:
-        """What it has written to standard error until now."""
-        return self._errors.read_text(encoding="utf-8", errors="replace")
+        """The end of what it has written to standard error until now."""
+        return self._errors.read_text(encoding="utf-8", errors="replace")[-20_000:]
 
     def until(self, line: str) -> None:
         """Wait until it prints a line."""
