@@ -289,12 +289,13 @@ class Flow(Generic[P, R]):
         """Draw the flow's graph, as ``<name of the flow>.png`` in the current folder, and return it.
 
         The arguments are the flow's. Its body is followed once, and those of nested flows; no task runs and nothing is
-        recorded. A task gives its `viz_return_value` if that is set, and else a stand-in, on which every condition holds.
+        recorded. A task gives its `viz_return_value` if that is set, else a stand-in, on which every condition holds.
         Needs the package `graphviz` and the programs of Graphviz. What is returned is a ``graphviz.Digraph``: its
         ``view()`` opens the picture.
 
         Raises:
-            FlowVisualizationError: The package or its programs are missing, or the body needs a value that no task gave.
+            FlowVisualizationError: The package or its programs are missing, or the body needs a value that no task
+                gave.
 
         Example:
             >>> nightly.visualize("2026-01-31")

@@ -1,4 +1,4 @@
-"""A drawing of a flow as Mermaid text, or as a picture that Graphviz makes. What is in it is `drawing`'s."""
+"""A graph of a flow as Mermaid text, or as a picture that Graphviz makes. What is in it is `graph`'s."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dalsegno._engine.drawing import Drawing, Node, draw
+from dalsegno._engine.drawing import draw
+from dalsegno._engine.graphs import Graph, Node
 from dalsegno._engine.spec import FlowSpec
 from dalsegno.exceptions import FlowVisualizationError
 
@@ -17,23 +18,23 @@ _ENTITIES = str.maketrans(
 
 def mermaid(flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return the graph of a flow as Mermaid text."""
-    drawing = draw(flow, args, kwargs)
-    lines = ["graph TD", *_mermaid_nodes(drawing, None, "    ")]
-    lines += [f"    n{source.number} --> n{node.number}" for node in drawing.nodes for source in node.sources]
+    graph = draw(flow, args, kwargs)
+    lines = ["graph TD", *_mermaid_nodes(graph, None, "    ")]
+    lines += [f"    n{source.number} --> n{node.number}" for node in graph.nodes for source in node.sources]
     return "\n".join(lines) + "\n"
 
 
-def _mermaid_nodes(drawing: Drawing, group: Node | None, indent: str) -> Iterator[str]:
-    for node in drawing.nodes:
+def _mermaid_nodes(graph: Graph, group: Node | None, indent: str) -> Iterator[str]:
+    for node in graph.nodes:
         if node.group is not group:
             continue
         label = _mermaid_label(_title(node))
-        if not _has_inside(drawing, node):
+        if not _has_inside(graph, node):
             left, right = ("([", "])") if node.is_flow else ("[[", "]]") if node.is_mapped else ("[", "]")
             yield f"{indent}n{node.number}{left}{label}{right}"
             continue
         yield f"{indent}subgraph n{node.number}[{label}]"
-        yield from _mermaid_nodes(drawing, node, indent + "    ")
+        yield from _mermaid_nodes(graph, node, indent + "    ")
         yield f"{indent}end"
 
 
@@ -45,21 +46,21 @@ def _mermaid_label(text: str) -> str:
 def visualize(flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Write the graph of a flow as ``<name of the flow>.png`` into the current folder; return the graph."""
     graphviz = _graphviz(flow.name)
-    drawing = draw(flow, args, kwargs)
-    graph = graphviz.Digraph(flow.name, graph_attr={"compound": "true"}, node_attr={"shape": "box"})
-    _add_nodes(graph, drawing, None, graphviz.escape)
-    for node in drawing.nodes:
+    graph = draw(flow, args, kwargs)
+    picture = graphviz.Digraph(flow.name, graph_attr={"compound": "true"}, node_attr={"shape": "box"})
+    _add_nodes(picture, graph, None, graphviz.escape)
+    for node in graph.nodes:
         for source in node.sources:
-            _add_edge(graph, drawing, source, node)
+            _add_edge(picture, graph, source, node)
     try:
-        graph.render(filename=flow.name, format="png", cleanup=True)
+        picture.render(filename=flow.name, format="png", cleanup=True)
     except graphviz.ExecutableNotFound as error:
         raise FlowVisualizationError(
             f"The flow {flow.name!r} was drawn, but no picture could be made: the program `dot` is missing. Install "
             "Graphviz (https://graphviz.org/download) and put it on the PATH, or use generate_mermaid_graph(), which "
             "needs nothing."
         ) from error
-    return graph
+    return picture
 
 
 def _graphviz(name: str) -> Any:
@@ -72,38 +73,38 @@ def _graphviz(name: str) -> Any:
         ) from error
 
 
-def _add_nodes(graph: Any, drawing: Drawing, group: Node | None, escape: Callable[[str], str]) -> None:
-    for node in drawing.nodes:
+def _add_nodes(picture: Any, graph: Graph, group: Node | None, escape: Callable[[str], str]) -> None:
+    for node in graph.nodes:
         if node.group is not group:
             continue
         label = escape(" ".join(_title(node).split()))
-        if _has_inside(drawing, node):
-            with graph.subgraph(name=f"cluster_n{node.number}", graph_attr={"label": label}) as inner:
-                _add_nodes(inner, drawing, node, escape)
+        if _has_inside(graph, node):
+            with picture.subgraph(name=f"cluster_n{node.number}", graph_attr={"label": label}) as inner:
+                _add_nodes(inner, graph, node, escape)
         else:
             looks = {"style": "rounded"} if node.is_flow else {"peripheries": "2"} if node.is_mapped else {}
-            graph.node(f"n{node.number}", label, **looks)
+            picture.node(f"n{node.number}", label, **looks)
 
 
-def _add_edge(graph: Any, drawing: Drawing, source: Node, node: Node) -> None:
+def _add_edge(picture: Any, graph: Graph, source: Node, node: Node) -> None:
     """Draw an arrow; one from or to a nested flow ends at the border of what is in it."""
     borders: dict[str, str] = {}
-    if _has_inside(drawing, source):
+    if _has_inside(graph, source):
         borders["ltail"] = f"cluster_n{source.number}"
-    if _has_inside(drawing, node):
+    if _has_inside(graph, node):
         borders["lhead"] = f"cluster_n{node.number}"
-    tail, head = _anchor(drawing, source, -1), _anchor(drawing, node, 0)
-    graph.edge(f"n{tail.number}", f"n{head.number}", **borders)
+    tail, head = _anchor(graph, source, -1), _anchor(graph, node, 0)
+    picture.edge(f"n{tail.number}", f"n{head.number}", **borders)
 
 
-def _anchor(drawing: Drawing, node: Node, place: int) -> Node:
+def _anchor(graph: Graph, node: Node, place: int) -> Node:
     """Return a node that is drawn as one: itself, or the first or last in a nested flow."""
-    leaves = [inner for inner in drawing.inside(node) if not _has_inside(drawing, inner)]
+    leaves = [inner for inner in graph.inside(node) if not _has_inside(graph, inner)]
     return leaves[place] if leaves else node
 
 
-def _has_inside(drawing: Drawing, node: Node) -> bool:
-    return node.is_flow and any(other.group is node for other in drawing.nodes)
+def _has_inside(graph: Graph, node: Node) -> bool:
+    return node.is_flow and any(other.group is node for other in graph.nodes)
 
 
 def _title(node: Node) -> str:
