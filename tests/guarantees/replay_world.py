@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from dalsegno import runtime
-from dalsegno._backend.connect import connect
-from dalsegno._engine.session import journal_for
 from tests.guarantees.model import FAILED_VALUE, Plan, worth
+
+from dalsegno import runtime
 
 
 class Planned(Exception):
@@ -22,13 +17,12 @@ class Planned(Exception):
 class World:
     """The surroundings of one root flow run, over all its attempts."""
 
-    def __init__(self, plan: Plan, round_: int = 0, kill: Callable[[], None] | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.round = round_
+        self.round = 0
         self.ran: list[tuple[str, tuple[Any, ...]]] = []
         self.flow_run_id: str | None = None
         self._futures: list[Any] = []
-        self._kill = kill or _exit
 
     def begin(self) -> None:
         """The body of the root flow begins."""
@@ -37,7 +31,11 @@ class World:
 
     def starts(self, name: str, args: tuple[Any, ...]) -> None:
         """A body begins."""
-        self.ran.append((name, _plain(args)))
+        self.ran.append((name, plain(args)))
+
+    def kill(self) -> None:
+        """End the process, as far as a test can do without."""
+        raise SystemExit("killed")
 
     def note(self, made: Any) -> Any:
         """Remember futures, to wait for them before the process ends: so that it is known what completed."""
@@ -46,7 +44,7 @@ class World:
 
     def ends(self, name: str, constant: int, args: tuple[Any, ...], made: list[Any], is_flow: bool = False) -> int:
         """A body ends: with a number, an error, or the process."""
-        value = worth(constant, [_plain(args), _plain([_result(each) for each in made])])
+        value = worth(constant, [plain(args), plain([_result(each) for each in made])])
         self.may_be_killed(name)
         run_count = runtime.flow_run.run_count if is_flow else runtime.task_run.run_count
         if self.plan.fails(self.round, name, run_count, value):
@@ -58,17 +56,7 @@ class World:
             return
         while self._futures:
             self._futures.pop().wait()
-        self._kill()
-
-
-def _exit() -> None:
-    raise SystemExit("killed")
-
-
-def kill_by_signal() -> None:
-    """End the process as the kernel does, when what has completed is on disk."""
-    journal_for(connect()).barrier()
-    os.kill(os.getpid(), signal.SIGKILL)
+        self.kill()
 
 
 def _result(made: Any) -> Any:
@@ -77,9 +65,10 @@ def _result(made: Any) -> Any:
     return made.result() if hasattr(made, "result") else made
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return arguments as the model has them: no lists, and no exceptions."""
     if isinstance(value, list | tuple):
-        return tuple(_plain(each) for each in value)
+        return tuple(plain(each) for each in value)
     return FAILED_VALUE if isinstance(value, BaseException) else value
 
 
@@ -95,9 +84,3 @@ def enter(new: World) -> None:
 def here() -> World:
     """Return the world of the program that runs."""
     return world
-
-
-def append_line(path: Path, text: str) -> None:
-    """Add a line to a file in one write, so that it is there whatever happens to the process next."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text + "\n")

@@ -4,6 +4,12 @@ run does, and the records say so.
 
 from __future__ import annotations
 
+import ast
+import os
+import pickle
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,18 +17,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
-from tests.guarantees import replay_world
+from tests.guarantees import replay_process, replay_world
 from tests.guarantees.model import MAIN, Model, Outcome, Plan, Program, undisturbed, without_dangling
 from tests.guarantees.replay_programs import edits, plans, programs, source_of, tolerates_failures
 from tests.guarantees.replay_world import World
 
 from dalsegno import flow_runs
+from dalsegno._backend.embedded import StoreBackend
+from dalsegno._backend.protocol import Backend
 from dalsegno.flows import load_flow_from_entrypoint
 from dalsegno.model.ids import parse_id
-from dalsegno.model.views import FlowRunView, TaskRunView
+from dalsegno.model.views import FlowRunView, Page, RunFilter, TaskRunView
 from dalsegno.testing import harness
-from dalsegno.testing.harness import Harness
 
+ROOT = Path(__file__).resolve().parents[2]
 MOST_ATTEMPTS = 8
 
 
@@ -66,11 +74,12 @@ def attempts_of(story: Story) -> list[tuple[Outcome, tuple[Any, ...]]]:
     return expected
 
 
-def tree(runs: Harness, flow_run_id: bytes) -> tuple[Any, ...]:
+def tree(backend: Backend, flow_run_id: bytes) -> tuple[Any, ...]:
     """Return the records of a root flow run as `Model.tree` does."""
-    flows = {view.id: view for view in runs.flow_runs()}
+    everything = Page(limit=100_000)
+    flows = {view.id: view for view in backend.list_flow_runs(RunFilter(), everything)}
     by_scope: dict[bytes, list[TaskRunView]] = {}
-    for run in runs.task_runs():
+    for run in backend.list_task_runs(RunFilter(), everything):
         by_scope.setdefault(run.parent_task_run_id or run.flow_run_id or b"", []).append(run)
 
     def below(scope: bytes) -> tuple[Any, ...]:
@@ -118,13 +127,47 @@ def check(story: Story, folder: Path) -> None:
             assert world.flow_run_id is not None
             assert Counter(world.ran) == Counter(outcome.ran), f"bodies of attempt {number}"
             assert found == (outcome.state, outcome.value), f"attempt {number}"
-            assert tree(runs, parse_id(world.flow_run_id)) == records, f"records after attempt {number}"
+            assert tree(runs.backend, parse_id(world.flow_run_id)) == records, f"records after attempt {number}"
     if story.only_main_edited and not any(map(tolerates_failures, story.versions)):
         assert expected[-1][0].value == undisturbed(story.versions[-1])
 
 
+def check_in_processes(story: Story, folder: Path) -> None:
+    """Let a story happen, each attempt in a process of its own; some are killed by SIGKILL."""
+    expected = attempts_of(story)
+    assume(any(outcome.state == "Crashed" for outcome, _ in expected))
+    note(repr(story))
+    (folder / replay_process.PLAN).write_bytes(pickle.dumps(story.plan))
+    backend = StoreBackend(str(folder / "runs.db"))
+    environment = {
+        **os.environ,
+        "DALSEGNO_HOME": str(folder / "home"),
+        "DALSEGNO_DATABASE_URL": backend.url,
+        "PYTHONPATH": str(ROOT),
+    }
+    try:
+        for number, (outcome, records) in enumerate(expected, 1):
+            (folder / replay_process.SCRIPT).write_text(source_of(story.version(number)), encoding="utf-8")
+            for name in (replay_process.RAN, replay_process.OUTCOME):
+                (folder / name).write_text("", encoding="utf-8")
+            command = [sys.executable, "-m", "tests.guarantees.replay_process", str(folder)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            killed = outcome.state == "Crashed"
+            assert done.returncode == (-signal.SIGKILL if killed else 0), done.stderr
+            backend.find_crashed()
+            ran = (folder / replay_process.RAN).read_text(encoding="utf-8").splitlines()
+            assert Counter(map(ast.literal_eval, ran)) == Counter(outcome.ran), f"bodies of attempt {number}"
+            if not killed:
+                text = (folder / replay_process.OUTCOME).read_text(encoding="utf-8")
+                assert ast.literal_eval(text) == (outcome.state, outcome.value), f"attempt {number}"
+            flow_run_id = parse_id((folder / replay_process.RUN_ID).read_text(encoding="utf-8"))
+            assert tree(backend, flow_run_id) == records, f"records after attempt {number}"
+    finally:
+        backend.close()
+
+
 FEW = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
-MANY = settings(max_examples=2000, suppress_health_check=list(HealthCheck), deadline=None)
+MANY = settings(max_examples=1000, suppress_health_check=list(HealthCheck), deadline=None)
 
 
 @FEW
@@ -139,3 +182,21 @@ def test_any_program_is_picked_up_as_the_model_says(story: Story, tmp_path_facto
 @given(story=stories(most_edits=3))
 def test_many_programs_are_picked_up_as_the_model_says(story: Story, tmp_path_factory: pytest.TempPathFactory) -> None:
     check(story, tmp_path_factory.mktemp("story"))
+
+
+@settings(FEW, max_examples=3)
+@given(story=stories(most_edits=1))
+def test_a_killed_process_is_picked_up_as_the_model_says(
+    story: Story, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    check_in_processes(story, tmp_path_factory.mktemp("story"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@settings(FEW, max_examples=40)
+@given(story=stories())
+def test_many_killed_processes_are_picked_up_as_the_model_says(
+    story: Story, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    check_in_processes(story, tmp_path_factory.mktemp("story"))
