@@ -26,14 +26,7 @@ def listening(session: Session, run: FlowRun) -> Generator[None]:
     before: Any = signal.getsignal(signal.SIGTERM) if in_main else None
     ours = in_main and before in (signal.SIG_DFL, None)
 
-    process_id = os.getpid()
-
     def on_signal(number: int, _frame: Any) -> None:
-        if os.getpid() != process_id:
-            # User code forked: the child inherited this handler, but the run is not its own to end.
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
         if session.stop is not None and session.interrupts:
             session.interrupts.clear()
             raise session.stop("The run was told to stop.")
@@ -46,6 +39,7 @@ def listening(session: Session, run: FlowRun) -> Generator[None]:
             raise_in_thread(thread_id, reason)
 
     if ours:
+        _handlers.append(on_signal)
         signal.signal(signal.SIGTERM, on_signal)
     session.interrupts.append(interrupt)
     terminated = False
@@ -57,6 +51,7 @@ def listening(session: Session, run: FlowRun) -> Generator[None]:
         session.interrupts.clear()
         if ours:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+            _handlers.pop()
     if terminated:
         # All is recorded; now end as the signal wanted, so that whoever sent it sees it.
         session.journal.barrier()
@@ -84,3 +79,33 @@ def listening_in_loop(session: Session) -> Generator[None]:
         raise RunCancelled("The run was cancelled.") from None
     finally:
         session.interrupts.clear()
+
+
+# A child that user code forks out of a body must end at a SIGTERM as any process: the run is not its own to record.
+# The signal is blocked across the fork, since one that arrives before Python has set the child up would be lost.
+
+_handlers: list[Any] = []
+_SIGTERM = {signal.SIGTERM}
+
+
+def _before_fork() -> None:
+    if _handlers:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGTERM)
+
+
+def _after_fork_in_parent() -> None:
+    if _handlers:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGTERM)
+
+
+def _after_fork_in_child() -> None:
+    if _handlers:
+        if signal.getsignal(signal.SIGTERM) in _handlers:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _handlers.clear()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGTERM)
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
