@@ -52,9 +52,7 @@ class RoomContract(Contract):
         may_import = {name.strip("()") for name in self.may_import}  # type: ignore[attr-defined]
         root = {module for module in graph.modules if "." not in module}
         unlisted = [row for row in unlisted_imports(graph, rooms, may_import) if row[1] not in root]
-        return ContractCheck(
-            kept=not (unknown or unlisted), metadata={"unknown": unknown, "unlisted": unlisted}
-        )
+        return ContractCheck(kept=not (unknown or unlisted), metadata={"unknown": unknown, "unlisted": unlisted})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         metadata: dict[str, Any] = check.metadata

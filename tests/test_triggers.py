@@ -94,10 +94,7 @@ def test_a_message_names_the_upstream_that_was_skipped() -> None:
 def test_a_message_names_the_trigger_and_a_few_upstreams_only() -> None:
     message = evaluate(triggers.any_failed, upstreams("c" * 10)).message
     assert message is not None
-    assert (
-        "any_failed: 'step-0' is Completed, 'step-1' is Completed, 'step-2' is Completed, and 7 more"
-        in message
-    )
+    assert "any_failed: 'step-0' is Completed, 'step-1' is Completed, 'step-2' is Completed, and 7 more" in message
     message = evaluate(triggers.some_successful(0.5), upstreams("fff")).message
     assert message is not None
     assert "(trigger: some_successful(at_least=0.5))" in message

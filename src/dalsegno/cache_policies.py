@@ -39,9 +39,7 @@ class CachePolicy:
         """Return a policy whose key is what a function of (context, parameters) returns."""
         return CacheKeyFnPolicy(cache_key_fn=cache_key_fn)
 
-    def configure(
-        self, key_storage: Any = None, lock_manager: Any = None, isolation_level: Any = None
-    ) -> Self:
+    def configure(self, key_storage: Any = None, lock_manager: Any = None, isolation_level: Any = None) -> Self:
         """Return a copy in which what is given is set."""
         configured = copy.copy(self)
         given = {"key_storage": key_storage, "lock_manager": lock_manager, "isolation_level": isolation_level}
@@ -59,9 +57,7 @@ class CachePolicy:
         `task_ctx` has the `task`, and `task_run`; `run_id=` in `kwargs` is the flow run's id, where there is
         one.
         """
-        raise TypeError(
-            f"{type(self).__name__} does not say how its keys are made: define compute_key in it."
-        )
+        raise TypeError(f"{type(self).__name__} does not say how its keys are made: define compute_key in it.")
 
     def __add__(self, other: CachePolicy) -> CachePolicy:
         """Return a policy whose key is made from the keys of both; ValueError if they are configured

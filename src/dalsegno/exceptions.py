@@ -69,7 +69,7 @@ class TerminationSignal(BaseException):
 
 
 class RunCancelled(BaseException):
-    """Raised inside a run whose cancellation was asked for; a BaseException so that `except Exception` lets it through."""
+    """Raised inside a run that is to be cancelled; a BaseException so that `except Exception` lets it through."""
 
 
 class Skip(DalsegnoException):

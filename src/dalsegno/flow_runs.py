@@ -169,7 +169,8 @@ def _left(seconds: float | None, until: float | None) -> float:
     if until is not None:
         return max(0.0, until - now)
     scope = TaskRunContext.get()
-    assert scope is not None and seconds is not None
+    assert scope is not None
+    assert seconds is not None
     run = scope.task_run
     begun = now
     if run.run_count > 1:

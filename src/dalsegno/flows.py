@@ -132,7 +132,7 @@ class Flow(Generic[P, R]):
         self.fn: Callable[P, R] = cast("Callable[P, R]", fn)
         self.bound_to: Any = None
         self.plan = compile_call(fn)
-        body: Any = fn if inspect.isroutine(fn) or not hasattr(fn, "__call__") else fn.__call__
+        body: Any = fn if inspect.isroutine(fn) else cast("Any", fn).__call__
         self.is_async_generator = inspect.isasyncgenfunction(body)
         self.is_generator = inspect.isgeneratorfunction(body) or self.is_async_generator
         self.is_async = inspect.iscoroutinefunction(body) or self.is_async_generator

@@ -123,9 +123,7 @@ def _library(name: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ConfigurationError(
-            f"{name!r}, needed {purpose}, cannot be imported: {error}. Install it."
-        ) from error
+        raise ConfigurationError(f"{name!r}, needed {purpose}, cannot be imported: {error}. Install it.") from error
 
 
 # --- pickle
@@ -292,9 +290,7 @@ def _function(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"The JSON encoder or decoder {name!r} cannot be imported: {error}"
-        ) from error
+        raise ConfigurationError(f"The JSON encoder or decoder {name!r} cannot be imported: {error}") from error
 
 
 def _importable_name(function: Any) -> str:
@@ -334,9 +330,7 @@ class CompressedSerializer(Serializer):
         except ConfigurationError:
             raise
         except Exception as error:
-            raise SerializationError(
-                f"A result cannot be decompressed by {self.compressionlib}: {error}"
-            ) from error
+            raise SerializationError(f"A result cannot be decompressed by {self.compressionlib}: {error}") from error
         return resolve_serializer(self.serializer).loads(plain)
 
     def describe(self) -> str:

@@ -125,7 +125,5 @@ def _plain(name: str, value: Any) -> Any:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"The value of variable {name!r} is not JSON: {error}.") from error
     if len(text) > MAX_VALUE_LENGTH:
-        raise ValueError(
-            f"The value of variable {name!r} has {len(text)} characters of JSON, over {MAX_VALUE_LENGTH}."
-        )
+        raise ValueError(f"The value of variable {name!r} has {len(text)} characters of JSON, over {MAX_VALUE_LENGTH}.")
     return json.loads(text)

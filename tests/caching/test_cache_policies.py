@@ -41,9 +41,7 @@ def load(orders: Any) -> Any:
 
 
 def context(fn: Any = clean, run: Any = None) -> Any:
-    return SimpleNamespace(
-        task=SimpleNamespace(fn=fn), task_run=SimpleNamespace(id=uuid.UUID(int=9), flow_run_id=run)
-    )
+    return SimpleNamespace(task=SimpleNamespace(fn=fn), task_run=SimpleNamespace(id=uuid.UUID(int=9), flow_run_id=run))
 
 
 def key(policy: CachePolicy, inputs: dict[str, Any], fn: Any = clean, **options: Any) -> str | None:
@@ -53,10 +51,7 @@ def key(policy: CachePolicy, inputs: dict[str, Any], fn: Any = clean, **options:
 
 def test_inputs_count_by_name_and_value_and_not_by_task() -> None:
     assert key(INPUTS, {"x": 1, "y": [1, {"a"}]}) == key(INPUTS, {"y": [1, {"a"}], "x": 1}, load)
-    assert (
-        len({key(INPUTS, inputs) for inputs in ({"x": 1}, {"x": 1.0}, {"x": True}, {"x": "1"}, {"y": 1})})
-        == 5
-    )
+    assert len({key(INPUTS, inputs) for inputs in ({"x": 1}, {"x": 1.0}, {"x": True}, {"x": "1"}, {"y": 1})}) == 5
     assert key(INPUTS, {"a": "b", "c": "d"}) != key(INPUTS, {"a": "bc", "d": ""})
 
 
@@ -171,9 +166,7 @@ def test_parts_that_contradict_each_other_cannot_be_added(name: str) -> None:
 
 
 def test_a_function_may_make_the_key() -> None:
-    policy = CachePolicy.from_cache_key_fn(
-        lambda ctx, parameters: f"{ctx.task.fn.__name__}-{parameters['x']}"
-    )
+    policy = CachePolicy.from_cache_key_fn(lambda ctx, parameters: f"{ctx.task.fn.__name__}-{parameters['x']}")
     assert isinstance(policy, CacheKeyFnPolicy)
     assert key(policy, {"x": 1}) == "clean-1"
     assert key(policy + INPUTS, {"x": 1}) not in (None, key(INPUTS, {"x": 1}), "clean-1")

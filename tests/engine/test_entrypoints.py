@@ -99,9 +99,7 @@ def test_the_only_flow_need_not_be_named() -> None:
 
 def test_several_flows_are_listed() -> None:
     write("both.py", "@flow\ndef one(): ...\n@flow\ndef two(): ...\n")
-    with pytest.raises(
-        MissingFlowError, match=r"There are 2 flows in file 'both.py': 'one', 'two'. Name one"
-    ):
+    with pytest.raises(MissingFlowError, match=r"There are 2 flows in file 'both.py': 'one', 'two'. Name one"):
         load_flow("both.py", Flow)
     write("none.py", "x = 1")
     with pytest.raises(MissingFlowError, match=r"There is no flow in file 'none.py'. Put @flow"):
@@ -235,9 +233,7 @@ def module_level() -> None: ...
 
 
 def run_python(*arguments: str, given: str | None = None) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], input=given, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, *arguments], input=given, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -160,9 +160,7 @@ def test_msgpack_and_json_copies_have_the_same_fingerprint(value: Any) -> None:
 
 
 @given(st.dictionaries(st.text() | st.integers(), values, max_size=6), st.randoms())
-def test_the_order_of_dicts_and_arguments_does_not_count(
-    value: dict[Any, Any], shuffler: random.Random
-) -> None:
+def test_the_order_of_dicts_and_arguments_does_not_count(value: dict[Any, Any], shuffler: random.Random) -> None:
     items = list(value.items())
     shuffler.shuffle(items)
     assert digest(value) == digest(dict(items))
@@ -328,9 +326,7 @@ def test_a_script_gives_the_same_as_when_it_is_loaded_under_its_own_name(tmp_pat
     )
     ways = [[str(script)], ["-m", "nightly"], ["-c", "import nightly"]]
     shown = {
-        subprocess.run(
-            [sys.executable, *way], cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout
+        subprocess.run([sys.executable, *way], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         for way in ways
     }
     assert len(shown) == 1
@@ -552,9 +548,7 @@ def test_frames_count_by_content_however_they_were_put_together() -> None:
     pieces = pd.DataFrame({"i": [1, 2, 3]})
     for name in whole.columns[1:]:
         pieces[name] = whole[name]
-    assert (
-        digest(whole) == digest(pieces) == digest(pickle.loads(pickle.dumps(whole))) == digest(whole.copy())
-    )
+    assert digest(whole) == digest(pieces) == digest(pickle.loads(pickle.dumps(whole))) == digest(whole.copy())
 
 
 @pytest.mark.parametrize(

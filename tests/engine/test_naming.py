@@ -100,9 +100,7 @@ def test_a_function_that_returns_no_string_is_a_type_error() -> None:
     def year() -> Any:
         return 2026
 
-    with pytest.raises(
-        TypeError, match=r"'year' that is the task_run_name must return a string; it returned 2026"
-    ):
+    with pytest.raises(TypeError, match=r"'year' that is the task_run_name must return a string; it returned 2026"):
         render_run_name(year, {}, "task")
 
 

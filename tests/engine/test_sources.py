@@ -48,9 +48,7 @@ def clean(orders, limit=3):
     ],
 )
 def test_comments_layout_and_decorators_do_not_count(tmp_path: Path, edited: str) -> None:
-    assert source_hash(load(tmp_path / "a.py", BASE).clean) == source_hash(
-        load(tmp_path / "b.py", edited).clean
-    )
+    assert source_hash(load(tmp_path / "a.py", BASE).clean) == source_hash(load(tmp_path / "b.py", edited).clean)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +131,7 @@ def test_a_script_has_the_keys_of_a_module_of_its_name(tmp_path: Path) -> None:
     )
     ways = [[str(script)], ["-m", "nightly"], ["-c", "import nightly"]]
     shown = [
-        subprocess.run(
-            [sys.executable, *way], cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout
+        subprocess.run([sys.executable, *way], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         for way in ways
     ]
     assert shown[0].startswith("nightly.step ")

@@ -171,6 +171,39 @@ if __name__ == "__main__":
 '''
 )
 
+WAITS_FOR_PARENT = (
+    HEAD
+    + '''
+go_on = threading.Event()
+
+
+@task
+def slow() -> int:
+    go_on.wait()
+    return 5
+
+
+@flow
+def forks() -> int:
+    future = slow.submit()
+    child = os.fork()
+    if child == 0:
+        try:
+            future.result()
+        except Exception as error:
+            print(type(error).__name__, error, flush=True)
+        # And out through the body of the flow, which waits for what was submitted in it.
+        return square.submit(2).result()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    go_on.set()
+    return future.result()
+
+
+if __name__ == "__main__":
+    print(forks())
+'''
+)
+
 OWN_FLOW = (
     HEAD
     + """
@@ -236,6 +269,16 @@ def test_forks_amid_writing_threads_neither_hang_nor_lose_anything(tmp_path: Pat
     tasks = Counter(one.task_name for one in task_runs(run))
     assert tasks == {"fork_often": 2, "chatter": int(ended.last)}
     assert said(run)["said by the parent"] == int(ended.last)
+
+
+def test_a_child_does_not_wait_for_what_runs_in_its_parent(tmp_path: Path, dalsegno_home: Path) -> None:
+    ended = Program(tmp_path, dalsegno_home, WAITS_FOR_PARENT).run()
+    assert ended.output.splitlines() == [
+        "CrashedRun It runs in the process that this one was forked from: its result is to be had there only.",
+        "4",
+        "5",
+    ], ended.errors
+    assert [(one.task_name, one.state.name) for one in task_runs(the_run())] == [("slow", "Completed")]
 
 
 def test_a_forked_child_may_run_flows_of_its_own(tmp_path: Path, dalsegno_home: Path) -> None:

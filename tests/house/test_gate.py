@@ -97,9 +97,7 @@ def test_a_failure_of_a_fixture_after_the_test_is_a_fault(project: Project) -> N
         ("@pytest.mark.xfail(reason='known')", "gate: xfailed: test_it.py::test_shy known"),
     ],
 )
-def test_a_test_that_was_skipped_or_expected_to_fail_is_a_fault(
-    project: Project, decorator: str, fault: str
-) -> None:
+def test_a_test_that_was_skipped_or_expected_to_fail_is_a_fault(project: Project, decorator: str, fault: str) -> None:
     project.write(PROJECT + f"\n{decorator}\ndef test_shy():\n    assert False\n")
     code, output = project.check("-p", "xdist", "-n", "2")
     assert code == 1

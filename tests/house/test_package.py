@@ -21,9 +21,7 @@ def load(name: str) -> dict[str, Any]:
 def requirements() -> list[str]:
     project = load("pyproject.toml")
     groups = [entry for group in project["dependency-groups"].values() for entry in group]
-    extras = [
-        entry for extra in project["project"].get("optional-dependencies", {}).values() for entry in extra
-    ]
+    extras = [entry for extra in project["project"].get("optional-dependencies", {}).values() for entry in extra]
     return [*project["project"]["dependencies"], *groups, *extras, *project["build-system"]["requires"]]
 
 

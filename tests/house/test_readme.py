@@ -15,9 +15,7 @@ COMMAND = Path(sys.executable).parent / "dalsegno"
 
 def snippet() -> str:
     """Give the README's only Python block."""
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S
-    )
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
     assert len(blocks) == 1
     return blocks[0]
 
@@ -34,9 +32,7 @@ def rows(folder: Path, *arguments: str) -> list[dict[str, Any]]:
 
 def test_the_first_flow_fails_and_is_picked_up_where_it_broke(tmp_path: Path) -> None:
     (tmp_path / "nightly.py").write_text(snippet(), encoding="utf-8")
-    first = subprocess.run(
-        [sys.executable, "nightly.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    first = subprocess.run([sys.executable, "nightly.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert first.returncode == 1
     assert "FileNotFoundError" in first.stderr
 

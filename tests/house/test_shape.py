@@ -48,7 +48,5 @@ def test_the_usual_module_and_the_usual_function_are_short() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [
-        path for path in modules() if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    silent = [path for path in modules() if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert [str(path.relative_to(ROOT)) for path in silent] == []

@@ -87,9 +87,7 @@ def test_the_record_can_be_switched_off(
     assert journal.lines == []
 
 
-def test_lines_outside_of_runs_go_to_the_terminal_only(
-    journal: KeptLines, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_outside_of_runs_go_to_the_terminal_only(journal: KeptLines, capsys: pytest.CaptureFixture[str]) -> None:
     get_logger("shop").info("outside")
     assert "dalsegno.shop - outside" in capsys.readouterr().err
     assert journal.lines == []
@@ -139,9 +137,7 @@ def test_other_loggers_are_kept_when_they_are_named(
     assert logging.getLogger("library").level == logging.NOTSET
 
 
-def test_the_level_that_a_program_gave_a_logger_stays(
-    session: Any, flow_run: FakeRun, journal: KeptLines
-) -> None:
+def test_the_level_that_a_program_gave_a_logger_stays(session: Any, flow_run: FakeRun, journal: KeptLines) -> None:
     library = logging.getLogger("library")
     library.setLevel(logging.ERROR)
     try:
@@ -184,9 +180,7 @@ def test_a_configuration_that_disables_our_loggers_loses_no_line(
     assert journal.messages == ["kept all the same"]
 
 
-def test_loggers_that_do_not_propagate_are_kept_too(
-    session: Any, flow_run: FakeRun, journal: KeptLines
-) -> None:
+def test_loggers_that_do_not_propagate_are_kept_too(session: Any, flow_run: FakeRun, journal: KeptLines) -> None:
     logger = logging.getLogger("dalsegno.flow_runs")
     logger.propagate = False
     try:

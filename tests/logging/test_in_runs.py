@@ -191,9 +191,7 @@ talking()
 """
 
 
-@pytest.mark.parametrize(
-    "end", ["pass", "raise ValueError('no')", "sys.exit(3)"], ids=["ends", "fails", "exits"]
-)
+@pytest.mark.parametrize("end", ["pass", "raise ValueError('no')", "sys.exit(3)"], ids=["ends", "fails", "exits"])
 def test_no_line_is_lost_when_the_process_ends(tmp_path: Path, end: str) -> None:
     script = tmp_path / "talking.py"
     script.write_text(SCRIPT.format(end=end), encoding="utf-8")

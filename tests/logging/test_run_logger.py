@@ -46,9 +46,7 @@ def test_a_line_of_a_task_belongs_to_its_task_run_and_flow_run(
     )
 
 
-def test_a_line_of_a_flow_belongs_to_its_flow_run(
-    session: Any, flow_run: FakeRun, journal: KeptLines
-) -> None:
+def test_a_line_of_a_flow_belongs_to_its_flow_run(session: Any, flow_run: FakeRun, journal: KeptLines) -> None:
     with standing_in(session, flow_run):
         get_run_logger().info("hello")
     (line,) = journal.lines
@@ -103,9 +101,7 @@ def test_outside_of_runs_there_is_no_run_logger() -> None:
         get_run_logger()
 
 
-def test_the_logger_of_another_context_can_be_asked_for(
-    session: Any, flow_run: FakeRun, journal: KeptLines
-) -> None:
+def test_the_logger_of_another_context_can_be_asked_for(session: Any, flow_run: FakeRun, journal: KeptLines) -> None:
     with standing_in(session, flow_run) as scope:
         pass
     get_run_logger(scope).info("from outside")
@@ -170,9 +166,7 @@ def test_the_lines_of_one_microsecond_are_told_apart_in_their_order(
     assert all(0 <= line.nonce < 2**47 for line in journal.lines)
 
 
-def test_threads_log_into_the_run_whose_context_they_carry(
-    session: Any, flow_run: FakeRun, journal: KeptLines
-) -> None:
+def test_threads_log_into_the_run_whose_context_they_carry(session: Any, flow_run: FakeRun, journal: KeptLines) -> None:
     def say(text: str) -> None:
         logging.getLogger("dalsegno.shop").info(text)
 

@@ -49,9 +49,7 @@ class Bench:
 
     def encode(self, value: Any, **options: Any) -> EncodedResult:
         options = {"limits": self.limits, **options}
-        made = encode_result(
-            value, task_run_id=RUN, run_count=1, root_run_id=ROOT, signer=self.signer, **options
-        )
+        made = encode_result(value, task_run_id=RUN, run_count=1, root_run_id=ROOT, signer=self.signer, **options)
         if made.blob is not None:
             self.blobs[made.blob.id] = made.blob.data
         return made
@@ -222,9 +220,7 @@ def test_a_pickle_that_somebody_slipped_in_is_not_loaded(
     monkeypatch.chdir(bench.home)
     data = pickle.dumps(Bomb())
     packed = changed(bench.encode((1,)).packed, data=data, size=len(data), serializer=serializer)
-    with pytest.raises(
-        SignatureMismatch, match=f"The result of run {id_text(RUN)} \\(execution 1\\) does not match"
-    ):
+    with pytest.raises(SignatureMismatch, match=f"The result of run {id_text(RUN)} \\(execution 1\\) does not match"):
         bench.decode(packed)
     assert not Path("exploded").exists()
 

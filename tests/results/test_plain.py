@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from dalsegno.results.plain import decode, plain_payload, plain_weight
 
-scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), st.text(), st.binary()
-)
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), st.text(), st.binary())
 plain = st.recursive(
     scalars,
     lambda inner: st.lists(inner) | st.dictionaries(scalars.filter(lambda key: key == key), inner),

@@ -34,9 +34,7 @@ def test_what_was_signed_verifies(signer: Signer, size: int) -> None:
         (b"runp", "ickle", b"data"),
     ],
 )
-def test_what_was_changed_or_moved_is_refused(
-    signer: Signer, address: bytes, serializer: str, data: bytes
-) -> None:
+def test_what_was_changed_or_moved_is_refused(signer: Signer, address: bytes, serializer: str, data: bytes) -> None:
     signature, key_id = signer.sign(b"run", "pickle", b"data")
     with pytest.raises(SignatureMismatch, match=r"The result of 7 does not match .* run the task again"):
         signer.verify(address, serializer, data, signature, key_id, what="The result of 7")
@@ -94,9 +92,7 @@ def test_many_processes_that_make_the_key_at_once_agree_on_it(tmp_path: Path) ->
     assert len(read_keys(tmp_path / "home" / "result.key")) == 1
 
 
-def test_a_file_system_without_hard_links_does_as_well(
-    signer: Signer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_hard_links_does_as_well(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 

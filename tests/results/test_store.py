@@ -63,9 +63,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, now: Now) -> ResultSto
     return ResultStore(place[request.param], clock=now)
 
 
-@pytest.mark.parametrize(
-    "value", [None, 42, "x" * 500, "x" * 5000, (1, 2), ("x" * 500,), ("x" * 5000,)], ids=repr
-)
+@pytest.mark.parametrize("value", [None, 42, "x" * 500, "x" * 5000, (1, 2), ("x" * 500,), ("x" * 5000,)], ids=repr)
 def test_a_value_comes_back(store: ResultStore, value: Any) -> None:
     assert store.write(value, key="answer") == "answer"
     record = store.read("answer")

@@ -107,10 +107,7 @@ def test_names_stand_for_serializers(name: Any, kind: type) -> None:
 
 
 def test_any_serializer_can_be_compressed_by_name() -> None:
-    assert (
-        resolve_serializer("compressed/shouting").loads(resolve_serializer("compressed/shouting").dumps("a"))
-        == "A"
-    )
+    assert resolve_serializer("compressed/shouting").loads(resolve_serializer("compressed/shouting").dumps("a")) == "A"
 
 
 @pytest.mark.parametrize("name", ["nosuch", "compressed/nosuch", "", 'json{"nosuch": 1}', "json{"])
@@ -166,9 +163,7 @@ def test_a_class_that_is_gone_is_said_with_what_to_do() -> None:
 
 
 def test_another_pickle_library_may_be_named() -> None:
-    assert PickleSerializer(picklelib="marshal").loads(PickleSerializer(picklelib="marshal").dumps([1])) == [
-        1
-    ]
+    assert PickleSerializer(picklelib="marshal").loads(PickleSerializer(picklelib="marshal").dumps([1])) == [1]
     with pytest.raises(ConfigurationError, match="'nosuch', needed to pickle a result, cannot be imported"):
         PickleSerializer(picklelib="nosuch").dumps(1)
 
@@ -266,8 +261,7 @@ def test_damaged_bytes_are_said(name: str) -> None:
 
 def test_importing_it_loads_neither_cloudpickle_nor_pydantic() -> None:
     program = (
-        "import sys, dalsegno.serializers\n"
-        "print({'cloudpickle', 'pydantic', 'fsspec', 'lzma'} & set(sys.modules))"
+        "import sys, dalsegno.serializers\nprint({'cloudpickle', 'pydantic', 'fsspec', 'lzma'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

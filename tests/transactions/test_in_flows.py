@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from dalsegno._backend.connect import connect
+from dalsegno.context import FlowRunContext
+from dalsegno.exceptions import RunCancelled, RunFenced
 from dalsegno.flows import flow
 from dalsegno.model.views import Page, RunFilter
 from dalsegno.states import State
@@ -618,3 +620,100 @@ def test_a_task_that_uses_no_transaction_has_none() -> None:
         return scope.transaction
 
     assert run(lambda: plain()).result() is None
+
+
+def test_a_run_that_is_cancelled_in_a_block_is_rolled_back(diary: Diary) -> None:
+    first = diary.step("first")
+
+    def body() -> None:
+        with transaction():
+            first()
+            scope = FlowRunContext.get()
+            assert scope is not None
+            scope.session.on_cancel_requested()
+            first()
+
+    with pytest.raises(RunCancelled):
+        run(body)
+    assert diary.lines == ["first", "undo first"]
+    assert recorded()["first", "RolledBack"] == 1
+
+
+def test_a_process_that_lost_its_run_leaves_what_it_did_to_the_one_that_took_over(diary: Diary) -> None:
+    first = diary.step("first")
+
+    def body() -> None:
+        with transaction():
+            first()
+            scope = FlowRunContext.get()
+            assert scope is not None
+            scope.session.stop = RunFenced
+            first()
+
+    with pytest.raises(RunFenced):
+        run(body).result()
+    assert diary.lines == ["first"]
+
+
+def test_a_coroutine_that_outlives_its_block_follows_it(diary: Diary) -> None:
+    @task
+    async def late(opened: asyncio.Event) -> None:
+        await opened.wait()
+        diary.lines.append("late")
+
+    diary.watch(late, "late")
+
+    @flow
+    async def hasty(fails: bool) -> None:
+        opened = asyncio.Event()
+        async with atransaction() as txn:
+            running = asyncio.create_task(late(opened))
+            await asyncio.sleep(0)
+            if fails:
+                await txn.rollback()
+        opened.set()
+        await running
+
+    asyncio.run(hasty(False))
+    assert diary.lines == ["late", "commit late"]
+    diary.lines.clear()
+    asyncio.run(hasty(True))
+    assert diary.lines == ["late", "undo late"]
+
+
+def test_generators_streamed_in_a_block_are_part_of_it(diary: Diary) -> None:
+    @task
+    def rows() -> Any:
+        yield from (1, 2)
+
+    diary.watch(rows, "rows")
+
+    def body() -> int:
+        with transaction():
+            total = sum(rows())
+            diary.lines.append("end of block")
+            return total
+
+    assert run(body).result() == 3
+    assert diary.lines == ["end of block", "commit rows"]
+
+
+def test_thousands_of_steps_are_taken_back_in_order() -> None:
+    taken_back: list[int] = []
+
+    @task
+    def add(number: int) -> None:
+        get_transaction().set("number", number)
+
+    @add.on_rollback
+    def take_back(txn: Transaction) -> None:
+        taken_back.append(txn.get("number"))
+
+    def body() -> None:
+        with transaction():
+            for number in range(2000):
+                add(number)
+            fail()
+
+    run(body)
+    assert taken_back == list(reversed(range(2000)))

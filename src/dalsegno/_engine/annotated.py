@@ -67,9 +67,7 @@ def resolve_annotations(fn: Callable[..., Any], plan: CallPlan, names: Mapping[s
 def _inner(fn: Any) -> Any:
     """Return the function with the annotations: under partials, methods, wrappers and callable objects."""
     while True:
-        deeper = (
-            getattr(fn, "__wrapped__", None) or getattr(fn, "__func__", None) or getattr(fn, "func", None)
-        )
+        deeper = getattr(fn, "__wrapped__", None) or getattr(fn, "__func__", None) or getattr(fn, "func", None)
         if deeper is None or isinstance(fn, type):
             break
         fn = deeper

@@ -35,9 +35,7 @@ def artifact_id(scope_id: bytes, type_: str, key: str | None, ordinal: int) -> b
     return scope_id[:6] + middle.to_bytes(2, "big") + rest.to_bytes(8, "big")
 
 
-def new_record(
-    scope: Scope | None, type_: str, key: str | None, data: str, description: str | None
-) -> ArtifactRecord:
+def new_record(scope: Scope | None, type_: str, key: str | None, data: str, description: str | None) -> ArtifactRecord:
     """Return the record of an artifact that is made here; `data` is JSON."""
     stamp = now()
     task_run = None if scope is None else scope.task_run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Generator
 from typing import Protocol
@@ -35,3 +36,11 @@ def released() -> Generator[None]:
         yield
     finally:
         place.take()
+
+
+def _forget() -> None:
+    # The pool is the parent's: none of its threads is here, and its lock may be held for ever.
+    set_place(None)
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import generators, interrupts, logs
+from dalsegno._engine.beginning import begin_early
 from dalsegno._engine.context import Scope, current_scope
 from dalsegno._engine.drivers import drive, drive_async
 from dalsegno._engine.flow_life import FlowExecution, flow_life
@@ -135,7 +136,7 @@ def run_execution(x: FlowExecution, return_state: bool = False) -> Any:
 
 
 def flow_outcome(x: FlowExecution, return_state: bool) -> Any:
-    """Return what a flow's call gives back; that of a nested one that did not run, or was replayed, is its stand-in's."""
+    """Return what a flow's call gives back; a nested one's that did not run, or was replayed, is its stand-in's."""
     return outcome(x.call.run if x.call is not None and x.run.refused else x.run, return_state)
 
 
@@ -183,9 +184,8 @@ def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conne
     submissions = runner_here(None if parent is None else parent.submissions, flow.name)
     x = prepare_flow(flow, parameters, wait_for, connect)
     assert x.call is not None
+    found = upstreams(x.call)
+    begin_early(x.call, found)
     future: FlowRunFuture[Any] = FlowRunFuture(x.call.run, x.run.id_bytes)
-    life = flow_life(x)
-    submissions.start(
-        future, life, submissions.flow_launcher(ThreadLauncher), upstreams(x.call), is_async=flow.is_async
-    )
+    submissions.start(future, flow_life(x), submissions.flow_launcher(ThreadLauncher), found, is_async=flow.is_async)
     return future

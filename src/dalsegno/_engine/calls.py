@@ -70,9 +70,7 @@ class CallPlan:
         self.parameter_types = None
         self.var_positional = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         self.var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
-        self._positional = tuple(
-            p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        )
+        self._positional = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
         self._keyword_only = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         only_positional = len(self._positional) == len(self.names)
         self._all_in_order = _take_all(self._positional) if only_positional else None
@@ -101,11 +99,7 @@ class CallPlan:
         except TypeError as error:
             raise ParameterBindError(*error.args) from None
         empty = (self.var_positional, self.var_keyword)
-        return {
-            name: value
-            for name, value in bound.items()
-            if value is not NOT_GIVEN and (value or name not in empty)
-        }
+        return {name: value for name, value in bound.items() if value is not NOT_GIVEN and (value or name not in empty)}
 
     def with_defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `bind` would have given where `bind_given` gave `given`."""
@@ -217,7 +211,5 @@ def _take_all(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any
 
 
 def _with_default(signature: inspect.Signature, default: Any) -> inspect.Signature:
-    changed = [
-        p if p.default is p.empty else p.replace(default=default) for p in signature.parameters.values()
-    ]
+    changed = [p if p.default is p.empty else p.replace(default=default) for p in signature.parameters.values()]
     return signature.replace(parameters=changed)

@@ -108,7 +108,15 @@ def _rebuild(packed: Packed, session: Session, submissions: Submissions, is_asyn
     run.refused = True
     run.history.append((RUNNING, now()))
     return TaskRunContext(
-        session, sent["task"], run, sent["parameters"], is_async, flow_scope, sent["log_prints"], submissions, flow_scope
+        session,
+        sent["task"],
+        run,
+        sent["parameters"],
+        is_async,
+        flow_scope,
+        sent["log_prints"],
+        submissions,
+        flow_scope,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -206,3 +207,15 @@ def tags_of(values: frozenset[str]) -> Generator[None]:
         yield
     finally:
         _tags.reset(token)
+
+
+def _after_fork() -> None:
+    """In a child that user code forked calls are plain: nothing of earlier attempts answers them."""
+    scope = _scope.get()
+    while scope is not None:
+        if isinstance(scope, FlowRunContext):
+            scope.replay = None
+        scope = scope.parent
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -27,7 +27,7 @@ def opened(value: Any) -> Any:
 
 
 def _opened_inside(mark: Any) -> Any:
-    kind, inner = type(mark), opened(mark.value)
+    kind, inner = cast("Any", type(mark)), opened(mark.value)
     if inner.__class__ is unmapped:
         return inner
     if kind is flatten and is_mapped(inner):

@@ -160,9 +160,7 @@ def _file_module(place: str, as_main: bool | None) -> ModuleType:
         return load_script(path, as_main=as_main)
     except FileNotFoundError:
         folder = "" if Path(place).is_absolute() else f" in {Path.cwd()}"
-        raise EntrypointError(
-            f"There is no file {place!r}{folder}. Check the path of the entry point."
-        ) from None
+        raise EntrypointError(f"There is no file {place!r}{folder}. Check the path of the entry point.") from None
     except OSError as error:
         raise EntrypointError(f"The file {place!r} cannot be read: {error.strerror}.") from error
 

@@ -11,9 +11,9 @@ from collections.abc import Generator
 from typing import Any
 
 from dalsegno._engine import hooks, logs
+from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, current_tags
 from dalsegno._engine.replay import ReplayIndex
-from dalsegno._engine.replaying import adopt
 from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, PENDING, RUNNING, SCHEDULED, FlowRun, now
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import FlowSpec
@@ -26,7 +26,7 @@ from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitF
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
 from dalsegno._engine.task_transactions import around_flow
-from dalsegno._engine.waiting import settle_inputs, stamp_inputs, unquoted
+from dalsegno._engine.waiting import unquoted
 from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced
 from dalsegno.model.ids import new_id
 
@@ -90,18 +90,11 @@ def flow_life(x: FlowExecution) -> Life:
 
 def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, Any, bool]:
     """Settle the inputs of a nested flow's call. False: it may not start, or is answered by an earlier run."""
-    if call.scan is not None or call.wait_for:
-        if not (yield from settle_inputs(call)):
-            x.run.refused = True
-            return False
-        x.parameters = x.run.parameters = call.parameters
-    else:
-        stamp_inputs(call)
-    replay = None if call.flow_scope is None else call.flow_scope.replay
-    if replay is not None and adopt(call):
+    if (yield from begin(call)) is not Beginning.RUN:
         x.run.refused = True
         return False
-    x.replay = replay
+    x.parameters = x.run.parameters = call.parameters
+    replay = x.replay = None if call.flow_scope is None else call.flow_scope.replay
     recorded = call.run.child_flow_run_id
     if replay is not None and recorded is not None:
         if replay.foreign:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 import uuid
@@ -11,8 +12,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from dalsegno._engine import blocking
-from dalsegno._engine.runs import Run, TaskRun
+from dalsegno._engine.runs import CRASHED, Run, TaskRun, now
 from dalsegno._engine.states import State, state_result
+from dalsegno.exceptions import CrashedRun
 
 R = TypeVar("R")
 
@@ -109,6 +111,17 @@ class RunFuture(Generic[R]):
             callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
             callback(self)
+
+    def leave_to_parent(self) -> None:
+        """In a child that user code forked: the run goes on in the parent, so nothing of it will be heard here.
+
+        Callbacks are the parent's and are not called; nothing is recorded.
+        """
+        message = "It runs in the process that this one was forked from: its result is to be had there only."
+        self.run.value = CrashedRun(message)
+        self.run.history.append((CRASHED, now(), None, message))
+        self._done = True
+        self._callbacks = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.run.name!r}>"
@@ -227,3 +240,11 @@ def as_completed(futures: Iterable[RunFuture[Any]], timeout: float | None = None
 def is_input(value: Any) -> bool:
     """Tell whether a value stands for the result of another run."""
     return isinstance(value, (RunFuture, State))
+
+
+def _forget() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)

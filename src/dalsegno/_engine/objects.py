@@ -112,9 +112,7 @@ def _write_function(writer: CanonicalWriter, value: FunctionType) -> None:
         False,
     )  # a lock in its closure counts by type, not the function
     try:
-        writer.write_all(
-            b"f", task_key(value), [source_hash(value), value.__defaults__, value.__kwdefaults__, cells]
-        )
+        writer.write_all(b"f", task_key(value), [source_hash(value), value.__defaults__, value.__kwdefaults__, cells])
     finally:
         writer.in_object = in_object
 

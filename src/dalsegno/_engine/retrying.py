@@ -100,9 +100,7 @@ def retry_delays(retries: int, retry_delay_seconds: RetryDelays) -> tuple[float,
                 f"number of retries that returns one of these; it is or holds {delay!r}."
             )
         if not 0 <= delay < float("inf"):
-            raise ValueError(
-                f"retry_delay_seconds must not be negative or endless; it is or holds {delay!r}."
-            )
+            raise ValueError(f"retry_delay_seconds must not be negative or endless; it is or holds {delay!r}.")
     return () if not any(given) else tuple(map(float, given))
 
 

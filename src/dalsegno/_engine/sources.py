@@ -86,9 +86,7 @@ def file_hash(path: str | os.PathLike[str]) -> str | None:
 
 def code_hash(code: CodeType) -> str:
     """Return a hash of compiled code that line numbers and file names do not change."""
-    return hashlib.blake2b(
-        repr(_code_parts(code)).encode("utf-8", "backslashreplace"), digest_size=16
-    ).hexdigest()
+    return hashlib.blake2b(repr(_code_parts(code)).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
 def _target(fn: Any) -> Any:

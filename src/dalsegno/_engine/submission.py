@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from dalsegno._engine.beginning import begin_early
 from dalsegno._engine.drivers import Countdown
 from dalsegno._engine.futures import Future, RunFuture
 from dalsegno._engine.runs import CANCELLED, CRASHED, now
@@ -44,11 +47,14 @@ class Submissions:
         self._launcher: Launcher | None = None
         self._flows: Launcher | None = None
         self._own: dict[int, Launcher] = {}
+        _all.add(self)
 
     def submit(self, x: TaskExecution, life: Life) -> Future[Any]:
         """Submit a call of a task."""
+        found = upstreams(x)
+        begin_early(x, found)
         future: Future[Any] = Future(x.run)
-        self.start(future, life, self._launcher_of(x.task), upstreams(x), is_async=x.task.is_async)
+        self.start(future, life, self._launcher_of(x.task), found, is_async=x.task.is_async)
         if x.flow_scope is None or x.flow_scope.replay is None:
             x.run.touch()
         return future
@@ -110,6 +116,25 @@ class Submissions:
         self._launcher = self._flows = None
         self._own.clear()
 
+    def start_anew(self) -> None:
+        """Forget the parent's threads, and what runs on them, in a process that user code forked."""
+        self._launcher = self._flows = None
+        self._own.clear()
+        for future in self.open_futures:
+            future.leave_to_parent()
+        self.open_futures = set()
+
+
+_all: weakref.WeakSet[Submissions] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for submissions in list(_all):
+        submissions.start_anew()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
 
 def _record_crash(future: RunFuture[Any], error: BaseException) -> None:
     """A life ended by an error of its own: the run says so, rather than hang."""
@@ -117,6 +142,7 @@ def _record_crash(future: RunFuture[Any], error: BaseException) -> None:
     if not run.ended:
         run.end_time_us = now()
         run.value = error
-        code, message = (CANCELLED, "The run was cancelled.") if isinstance(error, RunCancelled) else (CRASHED, crash_message(error))
+        cancelled = isinstance(error, RunCancelled)
+        code, message = (CANCELLED, "The run was cancelled.") if cancelled else (CRASHED, crash_message(error))
         run.history.append((code, run.end_time_us, None, message))
         run.touch()

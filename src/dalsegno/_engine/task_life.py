@@ -12,9 +12,9 @@ from collections.abc import Generator
 from typing import Any
 
 from dalsegno._engine import caching, hooks, inputs, logs, task_transactions
+from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
-from dalsegno._engine.replaying import adopt
 from dalsegno._engine.runs import (
     CANCELLED,
     COMPLETED,
@@ -38,7 +38,7 @@ from dalsegno._engine.states import (
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.transacting import BaseTransaction, open_transaction
-from dalsegno._engine.waiting import returned_states, settle_inputs, stamp_inputs, unquoted
+from dalsegno._engine.waiting import returned_states, unquoted
 from dalsegno.exceptions import CrashedRun, RunCancelled, Skip, TaskRunTimeoutError
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES, StateType
@@ -61,6 +61,7 @@ class TaskExecution:
         "submissions",
         "persist",
         "replayed",
+        "beginning",
         "cache",
         "transaction",
     )
@@ -81,6 +82,7 @@ class TaskExecution:
         self.session = session
         self.submissions = submissions
         self.replayed = False
+        self.beginning: Beginning | None = None
         self.cache: caching.CachePlan | None = None
         self.transaction: BaseTransaction | None = None
         self.scan = inputs.scan_inputs(parameters, is_input)
@@ -142,13 +144,12 @@ def task_life(x: TaskExecution) -> Life:
     if x.session.stop is not None:
         x.session.check()
     try:
-        if (x.scan is not None or x.wait_for or task.trigger is not None) and not (yield from settle_inputs(x)):
+        beginning = yield from begin(x)
+        if beginning is Beginning.HELD_BACK:
             if run.ended:
                 yield from finish(x)
             return
-        if x.scan is None and not x.wait_for and task.trigger is None:
-            stamp_inputs(x)
-        if x.flow_scope is not None and x.flow_scope.replay is not None and adopt(x):
+        if beginning is Beginning.ANSWERED:
             if x.transaction is not None:
                 yield from settle(x)
             return

@@ -22,7 +22,6 @@ from dalsegno.exceptions import ConfigurationError, MissingResult, RunFenced
 from dalsegno.model.ids import id_text, new_id
 
 if TYPE_CHECKING:
-
     from dalsegno._engine.task_transactions import TaskPart
     from dalsegno.results import ResultRecord, ResultStore
 

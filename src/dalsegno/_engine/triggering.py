@@ -113,8 +113,7 @@ def check_trigger(trigger: Any) -> Trigger | UserTrigger | None:
         return None
     if not callable(trigger):
         raise TypeError(
-            f"trigger must be one of dalsegno.triggers or a function of the list of "
-            f"upstream states, not {trigger!r}."
+            f"trigger must be one of dalsegno.triggers or a function of the list of upstream states, not {trigger!r}."
         )
     return cast("Trigger | UserTrigger", trigger)
 
@@ -170,19 +169,13 @@ def _reason(
 ) -> str:
     rule = "" if trigger is ALL_SUCCESSFUL else f" (trigger: {_name(trigger)})"
     wanted = "failed" if verdict is Verdict.NOT_READY else "skipped"
-    named = [
-        f"{name!r} is {state.name}"
-        for (name, state), c in zip(upstreams, classes, strict=True)
-        if c == wanted
-    ]
+    named = [f"{name!r} is {state.name}" for (name, state), c in zip(upstreams, classes, strict=True) if c == wanted]
     if verdict is Verdict.NOT_READY:
         return f"An upstream run did not complete: {_some_of(named)}{rule}."
     if trigger is ALL_SUCCESSFUL:
         return f"An upstream run was skipped: {_some_of(named)}."
     states = [f"{name!r} is {state.name}" for name, state in upstreams]
-    return (
-        f"Its upstream runs do not meet its trigger {_name(trigger)}: {_some_of(states) or 'there are none'}."
-    )
+    return f"Its upstream runs do not meet its trigger {_name(trigger)}: {_some_of(states) or 'there are none'}."
 
 
 def _some_of(texts: list[str]) -> str:

@@ -20,7 +20,7 @@ def mermaid(flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> st
     """Return the graph of a flow as Mermaid text."""
     graph = draw(flow, args, kwargs)
     lines = ["graph TD", *_mermaid_nodes(graph, None, "    ")]
-    lines += [f"    n{source.number} --> n{node.number}" for node in graph.nodes for source in node.sources]
+    lines += [f"    n{source.number} --> n{node.number}" for source, node in _arrows(graph)]
     return "\n".join(lines) + "\n"
 
 
@@ -49,9 +49,8 @@ def visualize(flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     graph = draw(flow, args, kwargs)
     picture = graphviz.Digraph(flow.name, graph_attr={"compound": "true"}, node_attr={"shape": "box"})
     _add_nodes(picture, graph, None, graphviz.escape)
-    for node in graph.nodes:
-        for source in node.sources:
-            _add_edge(picture, graph, source, node)
+    for source, node in _arrows(graph):
+        _add_edge(picture, graph, source, node)
     try:
         picture.render(filename=flow.name, format="png", cleanup=True)
     except graphviz.ExecutableNotFound as error:
@@ -95,6 +94,12 @@ def _add_edge(picture: Any, graph: Graph, source: Node, node: Node) -> None:
         borders["lhead"] = f"cluster_n{node.number}"
     tail, head = _anchor(graph, source, -1), _anchor(graph, node, 0)
     picture.edge(f"n{tail.number}", f"n{head.number}", **borders)
+
+
+def _arrows(graph: Graph) -> list[tuple[Node, Node]]:
+    """Return what depends on what, in an order that is the same every time."""
+    ordered = [(node, sorted(node.sources, key=lambda source: source.number)) for node in graph.nodes]
+    return [(source, node) for node, sources in ordered for source in sources]
 
 
 def _anchor(graph: Graph, node: Node, place: int) -> Node:

@@ -25,7 +25,6 @@ from dalsegno.model.records import (
     TaskRunSnapshot,
 )
 
-
 _PAUSE_AFTER_FAILURE = 1.0  # seconds
 _CLEAN_UP_EVERY = 600.0  # seconds
 _REMEMBERED = 1000
@@ -86,8 +85,8 @@ class Journal:
     """One per process and backend.
 
     Invariants: a record is in `_task_runs` or `_flow_runs` if and only if it is dirty; versions only grow; a batch is
-    delivered again, unchanged, until it is acknowledged, before any later one; the final state of a flow run is in the last batch of a
-    flush, after all task runs that were touched before it.
+    delivered again, unchanged, until it is acknowledged, before any later one; the final state of a flow run is in
+    the last batch of a flush, after all task runs that were touched before it.
     """
 
     def __init__(self, backend: Backend, process: ProcessRecord, limits: Limits) -> None:
@@ -251,7 +250,8 @@ class Journal:
                     next_clean_up = next_beat + (0 if self._clean_up() else _CLEAN_UP_EVERY)
 
     def _anything(self) -> bool:
-        return bool(self._undelivered or self._task_runs or self._flow_runs or self._logs or self._artifacts or self._superseded)
+        lists = (self._undelivered, self._task_runs, self._flow_runs, self._logs, self._artifacts, self._superseded)
+        return any(lists)
 
     def _beat(self) -> None:
         if not self._writers or not self._process_sent:

@@ -36,14 +36,10 @@ def create_link_artifact(
     Example:
         >>> create_link_artifact("https://example.org/report.html", "The report", key="report")
     """
-    return _id(
-        record_artifact(LinkArtifact(link=link, link_text=link_text, key=key, description=description))
-    )
+    return _id(record_artifact(LinkArtifact(link=link, link_text=link_text, key=key, description=description)))
 
 
-def create_markdown_artifact(
-    markdown: str, key: str | None = None, description: str | None = None
-) -> ArtifactId:
+def create_markdown_artifact(markdown: str, key: str | None = None, description: str | None = None) -> ArtifactId:
     """Record a text in Markdown and return the artifact's id; for the rest see `create_link_artifact`."""
     return _id(record_artifact(MarkdownArtifact(markdown=markdown, key=key, description=description)))
 
@@ -60,9 +56,7 @@ def create_table_artifact(table: Any, key: str | None = None, description: str |
     return _id(record_artifact(TableArtifact(table=table, key=key, description=description)))
 
 
-def create_progress_artifact(
-    progress: float, key: str | None = None, description: str | None = None
-) -> ArtifactId:
+def create_progress_artifact(progress: float, key: str | None = None, description: str | None = None) -> ArtifactId:
     """Record how far something is, in percent (0 to 100, else ValueError), and return the artifact's id.
 
     Example:
@@ -72,9 +66,7 @@ def create_progress_artifact(
     return _id(record_artifact(ProgressArtifact(progress=progress, key=key, description=description)))
 
 
-def create_image_artifact(
-    image_url: str, key: str | None = None, description: str | None = None
-) -> ArtifactId:
+def create_image_artifact(image_url: str, key: str | None = None, description: str | None = None) -> ArtifactId:
     """Record the URL of an image and return the artifact's id; for the rest see `create_link_artifact`."""
     return _id(record_artifact(ImageArtifact(image_url=image_url, key=key, description=description)))
 
@@ -111,9 +103,7 @@ async def acreate_markdown_artifact(
     return create_markdown_artifact(markdown, key, description)
 
 
-async def acreate_table_artifact(
-    table: Any, key: str | None = None, description: str | None = None
-) -> ArtifactId:
+async def acreate_table_artifact(table: Any, key: str | None = None, description: str | None = None) -> ArtifactId:
     """Do what `create_table_artifact` does."""
     return create_table_artifact(table, key, description)
 
@@ -125,9 +115,7 @@ async def acreate_progress_artifact(
     return create_progress_artifact(progress, key, description)
 
 
-async def acreate_image_artifact(
-    image_url: str, key: str | None = None, description: str | None = None
-) -> ArtifactId:
+async def acreate_image_artifact(image_url: str, key: str | None = None, description: str | None = None) -> ArtifactId:
     """Do what `create_image_artifact` does."""
     return create_image_artifact(image_url, key, description)
 

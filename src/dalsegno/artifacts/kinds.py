@@ -136,9 +136,7 @@ def record_artifact(artifact: Artifact) -> ArtifactRecord:
     """Check an artifact and record it."""
     type_ = artifact.kind or artifact.type
     if type_ is None:
-        raise ValueError(
-            "An artifact needs a type: give one, or use a class that has it, as MarkdownArtifact."
-        )
+        raise ValueError("An artifact needs a type: give one, or use a class that has it, as MarkdownArtifact.")
     if artifact.key is not None:
         _check_key(artifact.key)
     return record(type_, artifact.key, as_json(artifact.format(), type_), artifact.description)
@@ -160,9 +158,7 @@ def _get_or_create(
 
 def _check_key(key: str) -> None:
     if not _KEY.fullmatch(key):
-        raise InvalidNameError(
-            f"{key!r} cannot be the key of an artifact: use lowercase letters, digits and dashes."
-        )
+        raise InvalidNameError(f"{key!r} cannot be the key of an artifact: use lowercase letters, digits and dashes.")
 
 
 def checked_progress(progress: float) -> float:

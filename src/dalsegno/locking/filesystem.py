@@ -44,9 +44,7 @@ class FileSystemLockManager(LockManager):
         True
     """
 
-    def __init__(
-        self, lock_files_directory: str | os.PathLike[str], clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, lock_files_directory: str | os.PathLike[str], clock: Callable[[], float] = time.time) -> None:
         self.lock_files_directory = Path(lock_files_directory).expanduser().absolute()
         self._clock = clock
 
@@ -88,9 +86,7 @@ class FileSystemLockManager(LockManager):
             expires = None if hold_timeout is None else self._clock() + hold_timeout
             content = msgspec.json.encode(_Held(key, holder, current_process(), expires))
             path = self._path(key)
-            temporary = path.with_suffix(
-                ".new"
-            )  # readers do not wait for the guard, and must not see half a file
+            temporary = path.with_suffix(".new")  # readers do not wait for the guard, and must not see half a file
             temporary.write_bytes(content)
             os.replace(temporary, path)
             return True

@@ -66,6 +66,4 @@ class LockManager(Protocol):
 def check_holder(held: bool, key: str, holder: str) -> None:
     """Raise ValueError unless the lock is held, so that nobody releases another's lock by mistake."""
     if not held:
-        raise ValueError(
-            f"{holder!r} does not hold the lock of {key!r}: it was released before, or has expired."
-        )
+        raise ValueError(f"{holder!r} does not hold the lock of {key!r}: it was released before, or has expired.")

@@ -52,7 +52,7 @@ class EntryPoint(msgspec.Struct, frozen=True):
     """How to run the flow again: where its code is and under what it ran."""
 
     entrypoint: str | None
-    """``"path/to/file.py:function"`` (absolute path) or ``"package.module:function"``; None in a notebook or standard input."""
+    """``"path/to/file.py:function"`` (absolute path) or ``"package.module:function"``; None in a notebook."""
     working_directory: str
     interpreter: str
     reason: str | None = None
@@ -169,7 +169,7 @@ class Batch(msgspec.Struct, kw_only=True):
     """What one flush of a journal delivers; applied in one transaction."""
 
     attempts: dict[bytes, int]
-    """The attempt under which each root flow run in the batch is written; a root whose attempt has moved on is fenced."""
+    """The attempt under which each root run in the batch is written; one whose attempt has moved on is fenced."""
     process: ProcessRecord | None = None
     tasks: list[TaskDefinition] = []
     flows: list[FlowDefinition] = []

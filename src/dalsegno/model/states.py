@@ -104,10 +104,10 @@ def pack_states(attempt: int, first: int, origin: int, entries: Sequence[tuple[A
     """Pack states into one chunk of a history.
 
     A history is a string of chunks, so that adding to it is concatenation: each chunk is its length in three bytes
-    and a msgpack array ``[attempt, first, [[code, offset, name, message, details], ...]]``, where `first` is the position of its first
-    state within the attempt, offsets are microseconds from `origin` (the time of the run's id), and what is None at
-    the end of an entry is left out. `entries` are tuples (code, timestamp, name or None for the default name,
-    message, details).
+    and a msgpack array ``[attempt, first, [[code, offset, name, message, details], ...]]``, where `first` is the
+    position of its first state within the attempt, offsets are microseconds from `origin` (the time of the run's id),
+    and what is None at the end of an entry is left out. `entries` are tuples (code, timestamp, name or None for the
+    default name, message, details).
     """
     packed: list[list[Any]] = []
     for code, timestamp, *rest in entries:

@@ -11,7 +11,7 @@ from dalsegno.model.states import StateRecord
 
 
 class OpenRun(msgspec.Struct, kw_only=True):
-    """Asks to open a new attempt of a run that exists (a retry). New runs need no asking: their first batch makes them."""
+    """Asks to open a new attempt of a run that exists. New runs need no asking: their first batch makes them."""
 
     flow_run_id: bytes
     process: ProcessRecord

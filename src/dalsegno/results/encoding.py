@@ -105,9 +105,7 @@ def decode_result(
     what = describe_stored(stored)
     data = _stored_bytes(stored, read_blob, what)
     if len(data) != stored.size:
-        raise StorageError(
-            f"{what} is damaged: it has {len(data):,} bytes, not {stored.size:,}. Run the task again."
-        )
+        raise StorageError(f"{what} is damaged: it has {len(data):,} bytes, not {stored.size:,}. Run the task again.")
     if stored.serializer == MSGPACK:
         return _decode_plain(data, what)
     expected = stored.address or b"" if address is None else address
@@ -164,9 +162,7 @@ def _stored_bytes(stored: StoredResult, read_blob: Callable[[bytes], bytes | Non
         return read_file(stored.url)
     data = None if stored.blob is None else read_blob(stored.blob)
     if data is None:
-        raise MissingResult(
-            f"{what} is gone: it was deleted with its run, or has expired. Run the task again."
-        )
+        raise MissingResult(f"{what} is gone: it was deleted with its run, or has expired. Run the task again.")
     return data
 
 
@@ -174,6 +170,4 @@ def _decode_plain(payload: bytes | memoryview, what: str) -> Any:
     try:
         return decode(payload)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise SerializationError(
-            f"{what} is damaged and cannot be read: {error}. Run the task again."
-        ) from error
+        raise SerializationError(f"{what} is damaged and cannot be read: {error}. Run the task again.") from error

@@ -94,9 +94,7 @@ def _loaded(record: ErrorRecord, signer: Signer) -> BaseException | None:
     try:
         signer.verify(record.address or b"", "pickle", record.data, record.signature, record.key_id)
         found: Any = PickleSerializer().loads(record.data)
-    except (
-        DalsegnoException
-    ):  # a class that is gone or refuses its arguments, a foreign signature: the text is left
+    except DalsegnoException:  # a class that is gone or refuses its arguments, a foreign signature: the text is left
         return None
     return found if isinstance(found, BaseException) else None
 

@@ -28,9 +28,7 @@ def is_own(url: str) -> bool:
 def join(storage: str, name: str) -> str:
     """Return the URL of a file in a storage. Raises ConfigurationError if the name would lead out of it."""
     if not name or name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
-        raise ConfigurationError(
-            f"The storage key {name!r} does not name a file inside of the result storage."
-        )
+        raise ConfigurationError(f"The storage key {name!r} does not name a file inside of the result storage.")
     if "://" in storage and not storage.startswith("file://"):
         return f"{storage.rstrip('/')}/{name}"
     folder = Path(storage.removeprefix("file://")).expanduser().absolute()

@@ -55,9 +55,7 @@ class Signer:
     ) -> None:
         """Raise SignatureMismatch unless one of our keys signed just these bytes at this address."""
         if signature is None or key_id is None:
-            raise SignatureMismatch(
-                f"{what} is a {serializer} without a signature, so it is not loaded. {_ADVICE}"
-            )
+            raise SignatureMismatch(f"{what} is a {serializer} without a signature, so it is not loaded. {_ADVICE}")
         secret = self._secret(key_id)
         if secret is None:
             raise SignatureMismatch(
@@ -116,9 +114,7 @@ def read_keys(path: Path) -> list[Key]:
         ) from error
     keys = [_parse(line, path) for line in text.splitlines() if line and not line.startswith("#")]
     if not keys:
-        raise StorageError(
-            f"The key file {path} holds no key. Delete it, and a new one is made on the next run."
-        )
+        raise StorageError(f"The key file {path} holds no key. Delete it, and a new one is made on the next run.")
     return keys
 
 

@@ -111,9 +111,7 @@ class ResultStore:
         entry = self._find(key)
         if entry is None:
             raise MissingResult(f"There is no record under the key {key!r}, or it has expired.")
-        value = decode_result(
-            entry.result, read_blob=self._read_blob, signer=self._signer, address=cache_address(key)
-        )
+        value = decode_result(entry.result, read_blob=self._read_blob, signer=self._signer, address=cache_address(key))
         stored = unpack_stored(entry.result)
         expiration = None if entry.expires is None else datetime.fromtimestamp(entry.expires / 1e6, UTC)
         serializer = MSGPACK if stored is None else stored.serializer
@@ -288,11 +286,7 @@ class ResultStore:
 
     def _check_lock(self, key: str, holder: str | None) -> None:
         locks = self.lock_manager
-        if (
-            locks is not None
-            and locks.is_locked(key)
-            and not locks.is_lock_holder(key, holder or default_holder())
-        ):
+        if locks is not None and locks.is_locked(key) and not locks.is_lock_holder(key, holder or default_holder()):
             raise RuntimeError(
                 f"The record {key!r} is locked by another holder. Acquire its lock before writing, or write"
                 " with the isolation level SERIALIZABLE."

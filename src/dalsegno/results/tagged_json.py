@@ -41,9 +41,7 @@ def encode_object(value: Any) -> dict[str, Any]:
         return _of_class("pydantic", kind, {name: getattr(value, name) for name in kind.model_fields})
     if hasattr(value, "tolist"):  # arrays and scalars of numpy: as plain numbers
         return value.tolist()
-    raise TypeError(
-        f"Object of type {kind.__qualname__} has no form in JSON; choose the serializer 'pickle'."
-    )
+    raise TypeError(f"Object of type {kind.__qualname__} has no form in JSON; choose the serializer 'pickle'.")
 
 
 def decode_object(value: dict[str, Any]) -> Any:

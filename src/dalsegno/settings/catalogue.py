@@ -56,9 +56,7 @@ class Setting(msgspec.Struct, frozen=True):
         try:
             return self.kind.read(raw)
         except (ValueError, TypeError, RecursionError):
-            raise SettingError(
-                f"{self.name} is {raw!r} (from {source}), but must be {self.kind.allowed}."
-            ) from None
+            raise SettingError(f"{self.name} is {raw!r} (from {source}), but must be {self.kind.allowed}.") from None
 
     def value_in(self, settings: Settings) -> Any:
         """Return its value among `settings`."""

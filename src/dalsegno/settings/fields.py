@@ -128,9 +128,7 @@ class Settings(msgspec.Struct, frozen=True):
         'INFO'
     """
 
-    home: Annotated[kind.FilePath, "The folder that holds the database, results and profiles."] = Path(
-        "~/.dalsegno"
-    )
+    home: Annotated[kind.FilePath, "The folder that holds the database, results and profiles."] = Path("~/.dalsegno")
     profiles_path: Annotated[kind.FilePath, "The file of profiles."] = Path("${DALSEGNO_HOME}/profiles.toml")
     profile: Annotated[
         kind.OptionalText, "Name of the profile in use. None: the one that the file of profiles calls active."

@@ -100,8 +100,7 @@ def settings_from(values: Mapping[str, Sourced], names: tuple[str, ...]) -> Sett
     home = _absolute(read.get("DALSEGNO_HOME", Settings().home))
     read["DALSEGNO_HOME"] = home
     changed = {
-        setting.path: _in_home(setting, read.get(setting.name, setting.default), home)
-        for setting in known.values()
+        setting.path: _in_home(setting, read.get(setting.name, setting.default), home) for setting in known.values()
     }
     return _rebuilt(Settings(), changed, ())
 
@@ -129,7 +128,5 @@ def _rebuilt(struct: Any, values: Mapping[tuple[str, ...], Any], path: tuple[str
     """Return a copy of a struct of settings with the values at their paths."""
     if path in values:
         return values[path]
-    fields = {
-        field: _rebuilt(getattr(struct, field), values, (*path, field)) for field in struct.__struct_fields__
-    }
+    fields = {field: _rebuilt(getattr(struct, field), values, (*path, field)) for field in struct.__struct_fields__}
     return type(struct)(**fields)
