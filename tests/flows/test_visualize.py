@@ -817,8 +817,8 @@ def test_a_picture_is_made_by_graphviz_under_the_name_of_the_flow(graphviz: type
     assert picture.edges == [
         ("n1", "n3", {}),
         ("n3", "n4", {}),
-        ("n5", "n6", {}),
         ("n4", "n6", {"ltail": "cluster_n2"}),
+        ("n5", "n6", {}),
     ]
 
 

@@ -160,13 +160,14 @@ class DrawingScope(RunContext):
         """Note a mapped call: one node, however many children it has. What is not known is one child."""
         values = {name: opened(value) for name, value in given.items()}
         futures: FutureList[Any] = FutureList()
-        outer, self.merging = self.merging, _Merging()
-        try:
-            for parameters in drawn_children(plan, values, lazy):
+        merging = _Merging()
+        for parameters in drawn_children(plan, values, lazy):
+            outer, self.merging = self.merging, merging
+            try:
                 futures.append(submit(parameters))
-            node = self.merging.node
-        finally:
-            self.merging = outer
+            finally:
+                self.merging = outer  # what makes the items is no child
+        node = merging.node
         if node is None:
             return futures
         if not node.is_flow:
