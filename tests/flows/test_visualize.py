@@ -568,6 +568,8 @@ def test_methods_are_drawn() -> None:
         ("two\nlines --> x", "two lines --#gt; x"),
         ("`end`", "#96;end#96;"),
         ("end", "end"),
+        ("%%{init: 1}%%", "#37;#37;{init: 1}#37;#37;"),
+        ("$$x$$", "#36;#36;x#36;#36;"),
         ("päivä 2 (2)", "päivä 2 (2)"),
         ("a\\b", "a#92;b"),
     ],

@@ -11,9 +11,10 @@ from dalsegno._engine.graphs import Graph, Node
 from dalsegno._engine.spec import FlowSpec
 from dalsegno.exceptions import FlowVisualizationError
 
-_ENTITIES = str.maketrans(
-    {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;", "\\": "#92;"}
+_ENTITIES = str.maketrans({character: f"#{ord(character)};" for character in "#%$`\\"}) | str.maketrans(
+    {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"}
 )
+"""What would end a quoted text, or begin a directive, a formula or a tag in it."""
 
 
 def mermaid(flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
