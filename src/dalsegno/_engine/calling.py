@@ -67,7 +67,7 @@ def submit_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, conne
         return parent.drawing.submit_task(task, parameters, wait_for)
     x = prepare_task(task, parameters, wait_for, connect, parent)
     submissions = runner_here(x.submissions, task.name)
-    life = generators.drained_life(x) if task.is_generator else task_life(x)
+    life = generators.drained(task_life(x), task.is_async) if task.is_generator else task_life(x)
     return submissions.submit(x, life)
 
 
@@ -187,5 +187,6 @@ def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conne
     found = upstreams(x.call)
     begin_early(x.call, found)
     future: FlowRunFuture[Any] = FlowRunFuture(x.call.run, x.run.id_bytes)
-    submissions.start(future, flow_life(x), submissions.flow_launcher(ThreadLauncher), found, is_async=flow.is_async)
+    life = generators.drained(flow_life(x), flow.is_async) if flow.is_generator else flow_life(x)
+    submissions.start(future, life, submissions.flow_launcher(ThreadLauncher), found, is_async=flow.is_async)
     return future

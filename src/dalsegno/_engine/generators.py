@@ -4,12 +4,11 @@ drained into a list. On replay they run again.
 
 from __future__ import annotations
 
-import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine import drivers
-from dalsegno._engine.context import enter_scope, leave_scope
 from dalsegno._engine.flow_life import FlowExecution, flow_life
 from dalsegno._engine.states import MISSING
 from dalsegno._engine.steps import Call, Life
@@ -22,18 +21,17 @@ if TYPE_CHECKING:
 def stream_task(x: TaskExecution, return_state: bool) -> Any:
     """Return a generator, sync or async as the function, that runs the task as it is consumed."""
     x.persist = False
-    return _stream(task_life(x), x.run, x.task.fn, x.task.name, return_state)
+    return _stream(task_life(x), x.run, x.task.is_async, x.task.name, return_state)
 
 
 def stream_flow(x: FlowExecution, return_state: bool) -> Any:
     """Return a generator, sync or async as the function, that runs the flow as it is consumed."""
-    return _stream(flow_life(x), x.run, x.flow.fn, x.flow.name, return_state)
+    return _stream(flow_life(x), x.run, x.flow.is_async, x.flow.name, return_state)
 
 
-def drained_life(x: TaskExecution) -> Life:
-    """Return the life of a submitted generator task: its body is drained, and the list is its result."""
-    life = task_life(x)
-    return _with_body(life, _drain_async if inspect.isasyncgenfunction(x.task.fn) else _drain)
+def drained(life: Life, is_async: bool) -> Life:
+    """Return the life of a submitted generator function: its body is drained, and the list is its result."""
+    return _with_body(life, _drain_async if is_async else _drain)
 
 
 def _with_body(life: Life, body: Callable[..., Any]) -> Life:
@@ -70,8 +68,8 @@ async def _drain_async(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     return [item async for item in fn(*args, **kwargs)]
 
 
-def _stream(life: Life, run: Run, fn: Any, name: str, return_state: bool) -> Any:
-    stream = _stream_async if inspect.isasyncgenfunction(fn) else _stream_sync
+def _stream(life: Life, run: Run, is_async: bool, name: str, return_state: bool) -> Any:
+    stream = _stream_async if is_async else _stream_sync
     return stream(life, run, name, return_state)
 
 
@@ -110,20 +108,22 @@ def _stream_sync(life: Life, run: Run, name: str, return_state: bool) -> Generat
 def _iterate(step: Call) -> Generator[Any, Any, Any]:
     """Iterate a body's generator; its code runs in its scope, the consumer's does not."""
     body = step.fn(*step.args, **step.kwargs)
-    sent: Any = None
+    go_on, given = body.send, None
+    left = step.timeout
     while True:
-        token = enter_scope(step.scope)
+        begun = time.monotonic()
         try:
-            item = body.send(sent)
+            item = drivers.call(_part(step, left, go_on, given))
         except StopIteration as stop:
             return stop.value
-        finally:
-            leave_scope(token)
+        left = _less(left, begun)
         try:
-            sent = yield item
+            go_on, given = body.send, (yield item)
         except GeneratorExit:
-            body.close()
+            drivers.call(_part(step, None, body.close))
             raise
+        except BaseException as error:
+            go_on, given = body.throw, error
 
 
 async def _stream_async(life: Life, run: Run, name: str, return_state: bool) -> AsyncIterator[Any]:
@@ -139,18 +139,18 @@ async def _stream_async(life: Life, run: Run, name: str, return_state: bool) -> 
         try:
             if isinstance(step, Call):
                 body = step.fn(*step.args, **step.kwargs)
+                left = step.timeout
                 while True:
-                    token = enter_scope(step.scope)
+                    begun = time.monotonic()
                     try:
-                        item = await anext(body)
+                        item = await drivers.perform_async(_part(step, left, anext, body))
                     except StopAsyncIteration:
                         break
-                    finally:
-                        leave_scope(token)
+                    left = _less(left, begun)
                     try:
                         yield item
                     except GeneratorExit:
-                        await body.aclose()
+                        await drivers.perform_async(_part(step, None, body.aclose))
                         raise
             else:
                 reply = await drivers.perform_async(step)
@@ -160,6 +160,16 @@ async def _stream_async(life: Life, run: Run, name: str, return_state: bool) -> 
         except BaseException as problem:
             error = problem
     _raise_failure(run)
+
+
+def _part(step: Call, left: float | None, fn: Callable[..., Any], *args: Any) -> Call:
+    """Return the call of one stretch of a body, up to its next yield; `left` is what is left of its time."""
+    return Call(fn, args, {}, step.scope, left, step.log_prints, lambda _: step.timeout_error(step.timeout or 0.0))
+
+
+def _less(left: float | None, begun: float) -> float | None:
+    """Return what is left of a body's time: the consumer's does not count."""
+    return None if left is None else max(left - (time.monotonic() - begun), 1e-6)
 
 
 def _close(life: Life) -> None:
