@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from tests.behaviour.bodies import Histories, OutOfStock
+from tests.behaviour.bodies import PATIENCE, Histories, OutOfStock
 
 from dalsegno import flow, task
+from dalsegno.exceptions import TaskRunTimeoutError
 from dalsegno.runtime import flow_run, task_run
 
 
@@ -131,10 +133,14 @@ def test_submitted_it_is_drained_into_a_list() -> None:
         yield 3
 
     @flow
-    def orders() -> Any:
-        return count.submit().result(), count_async.submit().result()
+    def inner(number: int) -> Iterator[int]:
+        yield from range(number)
 
-    assert orders() == ([1, 2], [3])
+    @flow
+    def orders() -> Any:
+        return count.submit().result(), count_async.submit().result(), inner.submit(2).result()
+
+    assert orders() == ([1, 2], [3], [0, 1])
 
 
 @pytest.mark.behaviour(98)
@@ -149,6 +155,95 @@ def test_its_code_stands_in_its_run_and_the_consumer_does_not() -> None:
         return [(inside, task_run.id, flow_run.id is None) for inside in count()]
 
     assert orders() == [("count", None, False)] * 2
+
+
+@pytest.mark.behaviour(98)
+def test_its_cleaning_up_stands_in_its_run_too() -> None:
+    seen: list[Any] = []
+
+    @task(name="count")
+    def count() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            seen.append(task_run.task_name)
+
+    stream = count()
+    next(stream)
+    stream.close()
+    assert seen == ["count"]
+
+
+@pytest.mark.behaviour(98)
+def test_what_is_thrown_into_it_arrives_in_the_body() -> None:
+    @task
+    def count() -> Any:
+        try:
+            yield 1
+        except OutOfStock:
+            yield "caught"
+
+    stream = count()
+    next(stream)
+    assert stream.throw(OutOfStock) == "caught"
+
+
+@pytest.mark.behaviour(98, 100)
+def test_its_prints_are_logged_and_the_consumers_are_not(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("INFO")
+
+    @task(log_prints=True)
+    def count() -> Iterator[int]:
+        print("inside")
+        yield 1
+
+    for _ in count():
+        print("outside")
+    assert "inside" in caplog.messages
+    assert "outside" not in caplog.messages
+    assert "outside" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.behaviour(62, 98)
+def test_its_own_time_counts_and_the_consumers_does_not() -> None:
+    @task(timeout_seconds=0.05)
+    def count() -> Iterator[int]:
+        yield 1
+        threading.Event().wait(PATIENCE)
+        yield 2
+
+    @task(timeout_seconds=0.05)
+    async def count_async() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.wait_for(asyncio.Event().wait(), PATIENCE)
+        yield 2
+
+    async def consume() -> None:
+        async for _ in count_async():
+            pass
+
+    stream = count()
+    next(stream)
+    threading.Event().wait(0.06)
+    with pytest.raises(TaskRunTimeoutError, match="0.05"):
+        next(stream)
+    with pytest.raises(TaskRunTimeoutError, match="0.05"):
+        asyncio.run(consume())
+
+
+@pytest.mark.behaviour(98)
+def test_objects_whose_call_is_a_generator_too() -> None:
+    class Counter:
+        async def __call__(self, number: int) -> AsyncIterator[int]:
+            for each in range(number):
+                yield each
+
+    async def consume() -> list[int]:
+        return [number async for number in task(Counter())(2)]
+
+    assert asyncio.run(consume()) == [0, 1]
 
 
 @pytest.mark.behaviour(99)
