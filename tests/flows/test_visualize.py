@@ -793,7 +793,12 @@ class ExecutableNotFound(RuntimeError):
 @pytest.fixture
 def graphviz(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module = types.ModuleType("graphviz")
-    vars(module).update(Digraph=Digraph, ExecutableNotFound=ExecutableNotFound, escape=lambda text: f"escaped {text}")
+    vars(module).update(
+        Digraph=Digraph,
+        ExecutableNotFound=ExecutableNotFound,
+        escape=lambda text: f"escaped {text}",
+        version=lambda: (12, 0),
+    )
     monkeypatch.setitem(sys.modules, "graphviz", module)
     return module
 
@@ -838,9 +843,10 @@ def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.Monk
 def test_without_the_programs_it_is_said_what_to_install(
     graphviz: types.ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def render(*_: Any, **__: Any) -> str:
+    def version() -> Any:
         raise ExecutableNotFound
 
-    monkeypatch.setattr(Digraph, "render", render)
+    monkeypatch.setattr(graphviz, "version", version)
+    monkeypatch.setattr(Digraph, "render", refuse)
     with pytest.raises(FlowVisualizationError, match="`dot` is missing.*generate_mermaid_graph"):
         pictured.visualize()

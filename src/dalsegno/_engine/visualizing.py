@@ -53,6 +53,7 @@ def visualize(flow: FlowSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     for source, node in _arrows(graph):
         _add_edge(picture, graph, source, node)
     try:
+        graphviz.version()  # asks for the program before a file is written for it
         picture.render(filename=flow.name, format="png", cleanup=True)
     except graphviz.ExecutableNotFound as error:
         raise FlowVisualizationError(
