@@ -143,7 +143,7 @@ BUSY = (
 @task
 def fork_often() -> int:
     """Forks while other tasks write and the journal delivers: a lock that is held then must not stay locked."""
-    for _ in range(40):
+    for _ in range(20):
         child = os.fork()
         if child == 0:
             os._exit(0 if in_child(3) == 18 else 1)
@@ -173,7 +173,7 @@ if __name__ == "__main__":
 
 WAITS_FOR_PARENT = (
     HEAD
-    + '''
+    + """
 go_on = threading.Event()
 
 
@@ -201,7 +201,7 @@ def forks() -> int:
 
 if __name__ == "__main__":
     print(forks())
-'''
+"""
 )
 
 OWN_FLOW = (
@@ -238,11 +238,11 @@ def the_run() -> FlowRunView:
 
 
 def task_runs(run: FlowRunView) -> list[TaskRunView]:
-    return connect().list_task_runs(RunFilter(root_run_ids=[run.id]), Page(limit=5000))
+    return connect().list_task_runs(RunFilter(root_run_ids=[run.id]), Page(limit=100_000))
 
 
 def said(run: FlowRunView) -> Counter[str]:
-    return Counter(line.message for line in connect().list_logs(flow_run_id=run.id, limit=5000))
+    return Counter(line.message for line in connect().list_logs(flow_run_id=run.id, limit=100_000))
 
 
 @pytest.mark.parametrize("text", [POOL, PROCESS, BARE_FORK], ids=["pool", "process", "bare fork"])

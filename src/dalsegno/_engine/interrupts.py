@@ -51,7 +51,8 @@ def listening(session: Session, run: FlowRun) -> Generator[None]:
         session.interrupts.clear()
         if ours:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-            _handlers.pop()
+            if on_signal in _handlers:  # a forked child that leaves through its parent's body has none
+                _handlers.remove(on_signal)
     if terminated:
         # All is recorded; now end as the signal wanted, so that whoever sent it sees it.
         session.journal.barrier()

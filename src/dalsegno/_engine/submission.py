@@ -52,8 +52,10 @@ class Submissions:
     def submit(self, x: TaskExecution, life: Life) -> Future[Any]:
         """Submit a call of a task."""
         found = upstreams(x)
-        begin_early(x, found)
         future: Future[Any] = Future(x.run)
+        if begin_early(x, found):
+            future.set_done()
+            return future
         self.start(future, life, self._launcher_of(x.task), found, is_async=x.task.is_async)
         if x.flow_scope is None or x.flow_scope.replay is None:
             x.run.touch()
