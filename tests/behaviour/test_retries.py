@@ -217,6 +217,25 @@ def test_a_flow_that_runs_again_does_not_repeat_what_completed() -> None:
     assert len(set(runs)) == 1
 
 
+@pytest.mark.behaviour(59)
+def test_what_is_answered_changes_nothing_in_its_arguments() -> None:
+    flaky = Stock(1)
+
+    @task
+    def add(to: list[str]) -> str:
+        to.append("tea")
+        return "added"
+
+    @flow(retries=1)
+    def orders() -> Any:
+        basket: list[str] = []
+        answer = add(basket)
+        flaky.ask()
+        return answer, basket
+
+    assert orders() == ("added", [])
+
+
 @pytest.mark.behaviour(59, 83)
 def test_what_is_not_kept_runs_again() -> None:
     ran: list[str] = []
