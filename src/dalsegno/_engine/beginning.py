@@ -37,16 +37,17 @@ def begin(x: TaskExecution) -> Generator[Step, Any, Beginning]:
     return Beginning.RUN
 
 
-def begin_early(x: TaskExecution, found: Sequence[inputs.Found]) -> None:
-    """Begin a submitted call where it is submitted, if it has nothing to wait for.
+def begin_early(x: TaskExecution, found: Sequence[inputs.Found]) -> bool:
+    """Begin a submitted call where it is submitted, if it has nothing to wait for. True: it has ended, too.
 
     So the n-th of equal calls takes the n-th record, whichever thread is first, and its future knows at once which
     run it is of. What waits for something that really runs has inputs that no record has.
     """
     replay = None if x.flow_scope is None else x.flow_scope.replay
     if replay is None or x.task.trigger is not None or pending(found):
-        return
+        return False
     try:
         next(begin(x))
     except StopIteration as end:
         x.beginning = end.value
+    return x.beginning is Beginning.ANSWERED and x.transaction is None

@@ -185,8 +185,11 @@ def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conne
     x = prepare_flow(flow, parameters, wait_for, connect)
     assert x.call is not None
     found = upstreams(x.call)
-    begin_early(x.call, found)
     future: FlowRunFuture[Any] = FlowRunFuture(x.call.run, x.run.id_bytes)
+    if begin_early(x.call, found):
+        x.run.refused = True
+        future.set_done()
+        return future
     life = generators.drained(flow_life(x), flow.is_async) if flow.is_generator else flow_life(x)
     submissions.start(future, life, submissions.flow_launcher(ThreadLauncher), found, is_async=flow.is_async)
     return future

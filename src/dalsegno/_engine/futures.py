@@ -159,7 +159,9 @@ class FlowRunFuture(RunFuture[R]):
 
     @property
     def flow_run_id(self) -> uuid.UUID:
-        return uuid.UUID(bytes=self.flow_run_id_bytes)
+        # What an earlier attempt began goes on under its own id.
+        child = self.run.child_flow_run_id if isinstance(self.run, TaskRun) else None
+        return uuid.UUID(bytes=child or self.flow_run_id_bytes)
 
     @property
     def task_run_id(self) -> uuid.UUID:
