@@ -164,7 +164,7 @@ def test_cancelling_a_live_run_leaves_the_wish_for_its_process(dalsegno: Dalsegn
     done = dalsegno("flow-run", "cancel", "last")
     assert done.code == 0
     assert "is being cancelled" in done.output
-    assert recorder.backend.heartbeat(recorder.process.id, [id]).cancel == [id]
+    assert recorder.backend.heartbeat(recorder.process.id, {id: 1}).cancel == [id]
 
 
 def test_cancelling_what_has_ended_says_so(dalsegno: Dalsegno, recorder: Recorder) -> None:

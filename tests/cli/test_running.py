@@ -78,7 +78,7 @@ def test_the_first_interrupt_asks_for_cancellation(recorder: Recorder, capsys: p
         id = recorder.flow_run(state=StateType.RUNNING)
         signal.raise_signal(signal.SIGINT)
         while not asked.wait(0.05):
-            if recorder.backend.heartbeat(recorder.process.id, [id]).cancel == [id]:
+            if recorder.backend.heartbeat(recorder.process.id, {id: 1}).cancel == [id]:
                 asked.set()
         recorder.flow_run(id=id, state=StateType.CANCELLED)
 

@@ -79,10 +79,10 @@ def one(number: int) -> None:
         broken = True
         state = busy(number, return_state=True)
         assert state.is_failed(), state
-        connect().heartbeat(current_process().id, [])
+        connect().heartbeat(current_process().id, {})
         broken = False
         assert retry_flow_run(str(state.state_details.flow_run_id)) == 10 * number + 45 + 45
-        connect().heartbeat(current_process().id, [])
+        connect().heartbeat(current_process().id, {})
 
 
 go_read, go_write = os.pipe()

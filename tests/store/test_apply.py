@@ -237,7 +237,7 @@ def test_a_receipt_says_who_is_to_be_cancelled_until_it_is_answered(backend: Sto
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     assert backend.request_cancel(run.id)
     assert backend.deliver(run.batch(task_runs=[run.task_run()])).cancel == [run.id]
-    assert backend.heartbeat(run.process.id, [run.id]).cancel == [run.id]
+    assert backend.heartbeat(run.process.id, {run.id: 1}).cancel == [run.id]
     backend.deliver(run.batch(flow_runs=[run.flow_run(CRASHED)]))
     assert backend.deliver(run.batch(logs=[run.log("end")])).cancel == []
     assert not backend.request_cancel(run.id)

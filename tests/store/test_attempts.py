@@ -94,11 +94,11 @@ def test_a_quiet_process_learns_that_it_lost_its_run(backend: StoreBackend, othe
     backend.deliver(
         run.batch(attempts={run.id: 1, deleted.id: 1}, flow_runs=[run.flow_run(FAILED), deleted.flow_run(RUNNING)])
     )
-    assert backend.heartbeat(run.process.id, [run.id, deleted.id]).fenced == []
+    assert backend.heartbeat(run.process.id, {run.id: 1, deleted.id: 1}).fenced == []
     backend.open_run(OpenRun(flow_run_id=run.id, process=other))
     backend.end_process(deleted.process.id)
     backend.delete_flow_run(deleted.id)
-    assert backend.heartbeat(run.process.id, [run.id, deleted.id]).fenced == [run.id, deleted.id]
+    assert backend.heartbeat(run.process.id, {run.id: 1, deleted.id: 1}).fenced == [run.id, deleted.id]
 
 
 def test_a_run_that_is_not_there_is_named(backend: StoreBackend) -> None:
@@ -123,7 +123,7 @@ def test_cancelling_a_nested_run_asks_its_root(backend: StoreBackend) -> None:
     nested = Run(root=run.id, parent=run.id)
     backend.deliver(run.batch(flow_runs=[run.flow_run(), nested.flow_run()]))
     assert backend.request_cancel(nested.id)
-    assert backend.heartbeat(run.process.id, [run.id]).cancel == [run.id]
+    assert backend.heartbeat(run.process.id, {run.id: 1}).cancel == [run.id]
 
 
 def test_a_failed_task_run_is_completed_by_hand(backend: StoreBackend) -> None:

@@ -82,8 +82,8 @@ class StoreBackend:
     def deliver(self, batch: Batch) -> Receipt:
         return apply.deliver(self._writer, batch, _now())
 
-    def heartbeat(self, process_id: bytes, roots: list[bytes]) -> Receipt:
-        return apply.heartbeat(self._writer, process_id, roots, _now())
+    def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
+        return apply.heartbeat(self._writer, process_id, attempts, _now())
 
     def end_process(self, process_id: bytes) -> None:
         self.database.write(lambda connection: processes.end(connection, process_id, _now()))

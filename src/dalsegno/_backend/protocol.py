@@ -37,8 +37,8 @@ class Backend(Protocol):
         """Apply a batch in one transaction: insert, or update where (attempt, version) is newer. Idempotent."""
         ...
 
-    def heartbeat(self, process_id: bytes, roots: list[bytes]) -> Receipt:
-        """Say that the process lives; learn what is wanted of these root runs."""
+    def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
+        """Say that the process lives; learn what is wanted of the root runs that it executes, each at an attempt."""
         ...
 
     def end_process(self, process_id: bytes) -> None:

@@ -7,7 +7,8 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable
-from contextvars import Context
+from concurrent.futures import Future
+from contextvars import Context, copy_context
 from typing import Any
 
 from dalsegno._engine import clock, logs, timeouts
@@ -80,14 +81,18 @@ def run_awaitable(awaitable: Any) -> Any:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(wait())
-    from contextvars import copy_context
-
-    box: list[Any] = []
+    # This thread's loop is running: another thread has room for one.
     context = copy_context()
-    thread = threading.Thread(target=lambda: box.append(context.run(asyncio.run, wait())), name="dalsegno-hook")
-    thread.start()
-    thread.join()
-    return box[0]
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(context.run(asyncio.run, wait()))
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="dalsegno-hook").start()
+    return done.result()
 
 
 async def drive_async(life: Life) -> None:

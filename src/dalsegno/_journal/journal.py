@@ -257,11 +257,14 @@ class Journal:
         if not self._writers or not self._process_sent:
             return
         try:
-            self._obey(self.backend.heartbeat(self.process.id, list(self._writers)))
+            self._obey(self.backend.heartbeat(self.process.id, self._attempts_under_way()))
         except BackendUnavailable as error:
             _warn(f"The backend {self.backend.url} cannot be reached: {error}")
         except BackendError as error:
             self._fail(error)
+
+    def _attempts_under_way(self) -> dict[bytes, int]:
+        return {root: writer.attempt for root, writer in list(self._writers.items())}
 
     def _clean_up(self) -> bool:
         """Do a slice of what retention asks for, beside the runs. True: there is more to do."""

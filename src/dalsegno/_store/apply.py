@@ -97,7 +97,7 @@ _UPSERT_ARTIFACT = RowStatement(
 _INSERT_BLOB = RowStatement("INSERT OR IGNORE INTO result_blob (id, root_run_id, data)", row=marks(3))
 
 _WANTED = (
-    f"SELECT id, process_id, cancel_requested IS NOT NULL AND state_type < {_CANCELLING}"
+    f"SELECT id, attempt, cancel_requested IS NOT NULL AND state_type < {_CANCELLING}"
     " FROM flow_run WHERE id IN ({texts})"
 )
 
@@ -132,20 +132,24 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
     return receipt
 
 
-def heartbeat(writer: Writer, process_id: bytes, roots: list[bytes], now: int) -> Receipt:
+def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now: int) -> Receipt:
     """Note that a process lives; tell it which of its root runs it lost, and which somebody wants cancelled."""
 
     def beat(connection: sqlite3.Connection) -> Receipt:
         processes.touch(connection, process_id, now)
         found = {
             row[0]: row[1:]
-            for texts, ids in in_chunks(roots)
+            for texts, ids in in_chunks(list(attempts))
             for row in connection.execute(_WANTED.format(texts=texts), ids)
         }
         return Receipt(
-            cancel=[id for id in roots if id in found and found[id][1]],
-            # Another process has opened it, or it was deleted.
-            fenced=[id for id in roots if (found[id][0] != process_id if id in found else id in writer.roots)],
+            cancel=[id for id in attempts if id in found and found[id][1]],
+            # Its attempt has moved on, or it was deleted.
+            fenced=[
+                id
+                for id, attempt in attempts.items()
+                if (found[id][0] > attempt if id in found else id in writer.roots)
+            ],
         )
 
     receipt = writer.database.write(beat)
