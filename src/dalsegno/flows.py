@@ -140,6 +140,7 @@ class Flow(Generic[P, R]):
         self.__doc__ = getattr(fn, "__doc__", None)
         self.__module__ = getattr(fn, "__module__", __name__)
         self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
+        self.__wrapped__: Any = fn  # where `inspect.signature` looks
 
     # --- what the engine asks
 
@@ -359,7 +360,7 @@ class Flow(Generic[P, R]):
             return self
         bound_to = owner if self._wrapper is classmethod else instance
         bound = copy(self)
-        bound.fn = cast("Any", self.fn).__get__(bound_to, owner)
+        bound.fn = bound.__wrapped__ = cast("Any", self.fn).__get__(bound_to, owner)
         bound.plan = compile_call(bound.fn)
         bound.bound_to = bound_to
         bound._definition = self.definition

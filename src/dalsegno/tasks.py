@@ -179,6 +179,7 @@ class Task(Generic[P, R]):
         self.__doc__ = getattr(fn, "__doc__", None)
         self.__module__ = getattr(fn, "__module__", __name__)
         self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
+        self.__wrapped__: Any = fn  # where `inspect.signature` looks
 
     def _set_retries(self, given: dict[str, Any]) -> None:
         defaults = get_current_settings().tasks
@@ -386,7 +387,7 @@ class Task(Generic[P, R]):
             return self
         bound_to = owner if self._wrapper is classmethod else instance
         bound = copy(self)
-        bound.fn = cast("Any", self.fn).__get__(bound_to, owner)
+        bound.fn = bound.__wrapped__ = cast("Any", self.fn).__get__(bound_to, owner)
         bound.plan = compile_call(bound.fn)
         bound.bound_to = bound_to
         bound._definition = self.definition

@@ -22,6 +22,8 @@ def submit_all(
     max_in_flight: int | None,
 ) -> FutureList[Any]:
     """Submit a call for each child, at most `max_in_flight` of them under way at a time."""
+    if max_in_flight is not None and max_in_flight < 1:
+        raise ValueError(f"max_in_flight must be 1 or more, or None for no bound; it is {max_in_flight!r}.")
     scope = current_scope()
     if scope is not None and scope.drawing is not None:
         return scope.drawing.map(plan, given, submit, lazy=max_in_flight is not None)
