@@ -81,7 +81,8 @@ class RunFuture(Generic[R]):
             loop.call_soon_threadsafe(wake)
 
         self.add_done_callback(tell)
-        await asyncio.wait([waiter], timeout=timeout)
+        with blocking.released():
+            await asyncio.wait([waiter], timeout=timeout)
 
     async def result_async(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait and return as `result` does, without blocking the loop."""

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from contextvars import Context
 
+from dalsegno._engine import blocking
 from dalsegno._engine.drivers import PooledDrive
 from dalsegno._engine.loops import EngineLoop, loop_here
 from dalsegno._engine.pool import ThreadPool
@@ -30,6 +31,7 @@ class ThreadLauncher:
             return
         loop = loop_here()
         if self._most is None:
+            context.run(blocking.set_place_of_coroutine, None)
             loop.start(life, context, at_end)
             return
         with self._lock:
@@ -44,17 +46,57 @@ class ThreadLauncher:
                     return
                 self._running += 1
                 loop, life, context, at_end = self._queued.popleft()
-            loop.start(life, context, self._giving_back(at_end))
+            place = _Place(self)
+            context.run(blocking.set_place_of_coroutine, place)
+            loop.start(life, context, place.ended_before(at_end))
 
-    def _giving_back(self, at_end: AtEnd) -> AtEnd:
-        def ended(error: BaseException | None) -> None:
-            with self._lock:
-                self._running -= 1
+    def count(self, change: int) -> None:
+        """Note that one more coroutine runs, or one less."""
+        with self._lock:
+            self._running += change
+        if change < 0:
             self._start_queued()
-            at_end(error)
-
-        return ended
 
     def close(self) -> None:
         """Let the threads end once nothing is queued."""
         self._pool.close()
+
+
+class _Place:
+    """What a coroutine has of its launcher's limit: given up while anything in it waits for a future.
+
+    As in the pool it goes on at once when the wait is over, if need be above the limit.
+    """
+
+    def __init__(self, launcher: ThreadLauncher) -> None:
+        self._launcher = launcher
+        self._lock = threading.Lock()
+        self._waits = 0
+        self._over = False
+
+    def leave(self) -> None:
+        with self._lock:
+            self._waits += 1
+            gives_up = self._waits == 1 and not self._over
+        if gives_up:
+            self._launcher.count(-1)
+
+    def take(self) -> None:
+        with self._lock:
+            self._waits -= 1
+            goes_on = self._waits == 0 and not self._over
+        if goes_on:
+            self._launcher.count(1)
+
+    def ended_before(self, at_end: AtEnd) -> AtEnd:
+        """Give the place back before `at_end`."""
+
+        def ended(error: BaseException | None) -> None:
+            with self._lock:
+                has_it = self._waits == 0
+                self._over = True
+            if has_it:
+                self._launcher.count(-1)
+            at_end(error)
+
+        return ended
