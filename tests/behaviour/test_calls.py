@@ -215,6 +215,19 @@ def test_the_decorators_work_bare_and_with_arguments_on_all_that_can_be_called(d
     assert decorate(Adder())(1) == 2
 
 
+@pytest.mark.behaviour(9)
+@pytest.mark.parametrize("decorate", [flow, task])
+def test_what_is_decorated_still_looks_like_the_function(decorate: Any) -> None:
+    def load(day: str, limit: int = 10) -> list[str]:
+        """Loads a day."""
+        return [day]
+
+    made = decorate(load)
+    assert inspect.signature(made) == inspect.signature(load)
+    assert (made.__name__, made.__doc__, made.fn) == ("load", "Loads a day.", load)
+    assert list(inspect.signature(Shop().sell).parameters) == ["what"]
+
+
 class Shop:
     """Methods of all kinds as tasks and flows."""
 

@@ -308,6 +308,12 @@ def test_a_bounded_map_takes_no_more_than_it_runs() -> None:
 
 
 @pytest.mark.behaviour(117)
+def test_no_room_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_in_flight"):
+        flow(lambda: give.map([1], max_in_flight=0))()
+
+
+@pytest.mark.behaviour(117)
 def test_a_nested_iterable_can_be_flattened() -> None:
     @flow
     def orders() -> Any:
