@@ -59,7 +59,6 @@ class ReplayIndex:
         within: bytes | None = None,
         policy: RerunPolicy | None = None,
         same_attempt: bool = False,
-        body_unchanged: bool = True,
     ) -> None:
         self._backend = backend
         self._policy = policy
@@ -72,8 +71,6 @@ class ReplayIndex:
         self._entries: dict[bytes, ReplayEntry] = {}
         self._unknown: set[str] = set()
         self.same_attempt = same_attempt
-        self.body_unchanged = body_unchanged
-        """Whether large values that are passed on by hand may count as their upstream's execution."""
         self.foreign = False
         """The entries are another run's: what they answer is recorded anew."""
         self.root_run_id = root_run_id

@@ -21,7 +21,7 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     """Open the next attempt of a root flow run. Without a policy nothing of the earlier ones is used."""
     logs.ensure_logging()
     parameters = recorded_parameters(backend, view)
-    index = None if policy is None else _index(backend, flow, view, policy)
+    index = None if policy is None else _index(backend, view, policy)
     opened = backend.open_run(OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt))
     session = Session(journal_for(backend), view.id, attempt=opened.attempt)
     run = FlowRun(view.id, session, flow.definition, parameters)
@@ -43,7 +43,7 @@ def fork_execution(
     """Begin a new root flow run whose calls are answered by what another run completed."""
     logs.ensure_logging()
     parameters = flow.plan.with_defaults({**recorded_parameters(backend, view), **changes})
-    index = None if policy is None else _index(backend, flow, view, policy)
+    index = None if policy is None else _index(backend, view, policy)
     session = Session(journal_for(backend), new_id())
     if index is not None:
         index.stands_for(session.root_run_id, view.id)
@@ -68,13 +68,8 @@ def recorded_parameters(backend: Backend, view: FlowRunView) -> dict[str, Any]:
         raise CannotResume(f"The parameters of flow run {view.name!r} cannot be loaded: {error}") from error
 
 
-def _index(backend: Backend, flow: FlowSpec, view: FlowRunView, policy: RerunPolicy) -> ReplayIndex:
-    index = ReplayIndex(
-        backend,
-        view.id,
-        policy=policy,
-        body_unchanged=flow.definition.source_hash == view.flow_source_hash,
-    )
+def _index(backend: Backend, view: FlowRunView, policy: RerunPolicy) -> ReplayIndex:
+    index = ReplayIndex(backend, view.id, policy=policy)
     unknown = index.unknown_names()
     if unknown:
         known = ", ".join(sorted(index.task_names)[:20]) or "none"

@@ -12,11 +12,9 @@ from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import logs
-from dalsegno._engine.futures import RunFuture
 from dalsegno._engine.keeping import Keeper
 from dalsegno._engine.links import ValueLinks
 from dalsegno._engine.runs import TaskRun
-from dalsegno._engine.states import State
 from dalsegno._journal.journal import Journal
 from dalsegno._processes import current_process
 from dalsegno.exceptions import RunCancelled, RunFenced
@@ -97,13 +95,6 @@ class Session:
     @property
     def root_run_text(self) -> str:
         return id_text(self.root_run_id)
-
-    def identity(self, value: Any) -> bytes | None:
-        """Return the execution that a future, a State, or a result that is passed on by hand, is of."""
-        if isinstance(value, (RunFuture, State)):
-            return value.execution_id
-        origin = self.links.find(value)
-        return None if origin is None else origin[1]
 
     def note_unmatchable(self, run: TaskRun, reason: str) -> None:
         """Say, once per task, that a call cannot be answered when the run is retried."""

@@ -113,10 +113,8 @@ def stamp_inputs(x: TaskExecution) -> None:
                 origins = links.find_in(value)
                 if origins:
                     run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
-    scope = x.flow_scope
-    if scope is not None:
-        by_hand = scope.replay is None or scope.replay.body_unchanged
-        made = fingerprint(x.parameters, x.session.identity if by_hand else identity, x.session.fingerprint_cap)
+    if x.flow_scope is not None:
+        made = fingerprint(x.parameters, lambda value: identity_here(x, value), x.session.fingerprint_cap)
         run.fingerprint = made.digest
         if made.digest is None and made.reason is not None:
             x.session.note_unmatchable(run, made.reason)
@@ -125,6 +123,20 @@ def stamp_inputs(x: TaskExecution) -> None:
 def identity(value: Any) -> bytes | None:
     """Return the execution that a future or a State is of."""
     return value.execution_id if isinstance(value, (RunFuture, State)) else None
+
+
+def identity_here(x: TaskExecution, value: Any) -> bytes | None:
+    """Return the execution that a future, a State, or a large result that is passed on by hand, is of.
+
+    What is passed on by hand may have been changed on its way: it counts together with the source of the body that
+    it is passed on in.
+    """
+    execution = identity(value)
+    if execution is None:
+        origin = x.session.links.find(value)
+        if origin is not None:
+            execution = origin[1] + (x.caller.definition.source_hash or "").encode()
+    return execution
 
 
 def resolver(allow_all: bool = False) -> Callable[[Any, bool], Any]:
