@@ -264,8 +264,9 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
     if isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
         yield from conclude(x, (CANCELLED, now(), None, "The run was cancelled."), error)
     else:
-        logs.write(x.run, logging.ERROR, "Crashed: %s", crash_message(error))
-        yield from conclude(x, (CRASHED, now(), None, crash_message(error)), error)
+        message = crash_message(x.session.cause_of(error))
+        logs.write(x.run, logging.ERROR, "Crashed: %s", message)
+        yield from conclude(x, (CRASHED, now(), None, message), error)
 
 
 def advance(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:

@@ -71,7 +71,8 @@ def listening_in_loop(session: Session) -> Generator[None]:
 
     session.interrupts.append(interrupt)
     try:
-        yield
+        with _signals_in_loop(session, interrupt):
+            yield
     except asyncio.CancelledError:
         if session.stop is None:
             raise
@@ -80,6 +81,46 @@ def listening_in_loop(session: Session) -> Generator[None]:
         raise RunCancelled("The run was cancelled.") from None
     finally:
         session.interrupts.clear()
+
+
+@contextmanager
+def _signals_in_loop(session: Session, interrupt: Interrupt) -> Generator[None]:
+    """Note which signal broke a body off; SIGINT is still the loop's own to act on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    of_interrupt: Any = signal.getsignal(signal.SIGINT)
+    of_termination: Any = signal.getsignal(signal.SIGTERM)
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        session.signal = KeyboardInterrupt()
+        of_interrupt(number, frame)
+
+    def on_termination(number: int, frame: Any) -> None:
+        session.signal = TerminationSignal(number)
+        interrupt(TerminationSignal)
+        if callable(of_termination):
+            of_termination(number, frame)
+
+    ours = {}
+    if callable(of_interrupt) and of_interrupt is not signal.default_int_handler:
+        ours[signal.SIGINT] = (on_interrupt, of_interrupt)
+    if of_termination in (signal.SIG_DFL, None) or of_termination in _handlers:
+        ours[signal.SIGTERM] = (on_termination, of_termination or signal.SIG_DFL)
+        _handlers.append(on_termination)
+    for number, (handler, _) in ours.items():
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, (handler, before) in ours.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, before)
+        if on_termination in _handlers:
+            _handlers.remove(on_termination)
+        if isinstance(session.signal, TerminationSignal) and not callable(of_termination):
+            session.journal.barrier()
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 # A child that user code forks out of a body must end at a SIGTERM as any process: the run is not its own to record.

@@ -59,6 +59,8 @@ class Session:
         self.detached = False
         self.stop: type[BaseException] | None = None
         """Why no task may start any more: RunCancelled, RunFenced."""
+        self.signal: BaseException | None = None
+        """The signal that made a loop cancel the coroutines of the run."""
         self.interrupts: list[Callable[[type[BaseException]], None]] = []
         """What can break off the bodies that are running now."""
         self.runners: dict[int, Any] = {}
@@ -89,6 +91,10 @@ class Session:
                 "Another attempt of this run was started elsewhere: this process stops, and nothing that it still "
                 "does is recorded."
             )
+
+    def cause_of(self, error: BaseException) -> BaseException:
+        """Return what broke a body off: the signal, where the loop made a CancelledError of it."""
+        return self.signal or error
 
     # --- as the engine's memory
 

@@ -144,7 +144,8 @@ def _record_crash(future: RunFuture[Any], error: BaseException) -> None:
     if not run.ended:
         run.end_time_us = now()
         run.value = error
-        cancelled = isinstance(error, RunCancelled)
+        cancelled = isinstance(error, RunCancelled) or run.session.stop is RunCancelled
+        error = run.session.cause_of(error)
         code, message = (CANCELLED, "The run was cancelled.") if cancelled else (CRASHED, crash_message(error))
         run.history.append((code, run.end_time_us, None, message))
         run.touch()

@@ -141,6 +141,8 @@ class TaskExecution:
 def task_life(x: TaskExecution) -> Life:
     """Live through one call of a task. What became of it is in `x.run`; only what is no Exception is raised."""
     task, run = x.task, x.run
+    if run.refused:
+        return  # The body that submitted it was broken off.
     if x.session.stop is not None:
         x.session.check()
     try:
@@ -299,7 +301,7 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
     entry = (
         (CANCELLED, now(), None, "The run was cancelled.")
         if cancelled
-        else (CRASHED, now(), None, crash_message(error))
+        else (CRASHED, now(), None, crash_message(x.session.cause_of(error)))
     )
     x.run.end_time_us = entry[1]
     yield from advance(x, entry, error)
