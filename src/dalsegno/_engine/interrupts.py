@@ -102,7 +102,7 @@ def _signals_in_loop(session: Session, interrupt: Interrupt) -> Generator[None]:
         if callable(of_termination):
             of_termination(number, frame)
 
-    ours = {}
+    ours: dict[signal.Signals, tuple[Any, Any]] = {}
     if callable(of_interrupt) and of_interrupt is not signal.default_int_handler:
         ours[signal.SIGINT] = (on_interrupt, of_interrupt)
     if of_termination in (signal.SIG_DFL, None) or of_termination in _handlers:
