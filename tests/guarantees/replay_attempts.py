@@ -52,10 +52,10 @@ class Attempts:
         state = flow(*args, **kwargs, return_state=True)
         return asyncio.run(state) if inspect.iscoroutine(state) else state
 
-    def again(self, flow: Any = None, **options: Any) -> Any:
-        """Retry the flow run, perhaps with edited code; return its final state."""
+    def again(self, flow: Any = None, of: str | None = None, **options: Any) -> Any:
+        """Retry the flow run (or another one), perhaps with edited code; return its final state."""
         self._begin()
-        return retry_flow_run(self.id, flow=flow or self.flow, return_state=True, **options)
+        return retry_flow_run(of or self.id, flow=flow or self.flow, return_state=True, **options)
 
     @property
     def id(self) -> str:

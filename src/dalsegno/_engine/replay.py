@@ -19,6 +19,7 @@ from dalsegno.model.views import ReplayEntry
 
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
 _PENDING = STATE_CODES[StateType.PENDING]
+_EXECUTION = 20  # bytes of an execution id: the run's id and a count
 _PAGE = 5000
 _AHEAD = 500  # results that are read at once, in the order in which the calls were recorded
 
@@ -77,6 +78,8 @@ class ReplayIndex:
         self.task_names: set[str] = set()
         self._stands_for: dict[bytes, bytes] = {}
         self._enter: set[bytes] = set()
+        self._originals: dict[bytes, bytes] = {}
+        self._told: set[str] = set()
         entries = [entry for entry in _subtree(_read(backend, root_run_id), within) if not entry.superseded]
         for entry in self._without_rerun(entries) if policy is not None else entries:
             self._add(entry)
@@ -120,6 +123,23 @@ class ReplayIndex:
         """Say that a scope of a new run is to be answered by the entries of a recorded one."""
         self.foreign = True
         self._stands_for[new_id] = recorded_id
+
+    def answered(self, execution_id: bytes, entry: ReplayEntry) -> None:
+        """Note that an execution of a new run is a recorded one."""
+        self._originals[execution_id] = entry.id + entry.run_count.to_bytes(4, "big")
+
+    def original(self, identity: bytes | None) -> bytes | None:
+        """Return what the recorded run knew an execution by; what follows the execution's id stays."""
+        if identity is None:
+            return None
+        return self._originals.get(identity[:_EXECUTION], identity[:_EXECUTION]) + identity[_EXECUTION:]
+
+    def is_first_word_of(self, task_key: str) -> bool:
+        """Tell whether nothing was said yet of a task's change; from now on something was."""
+        with self._lock:
+            first = task_key not in self._told
+            self._told.add(task_key)
+            return first
 
     def _add(self, entry: ReplayEntry) -> None:
         group = self._groups.setdefault((entry.scope_id, entry.task_key), {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from typing import TYPE_CHECKING
 
 from dalsegno._engine import logs, task_transactions
@@ -22,7 +23,7 @@ def adopt(x: TaskExecution) -> bool:
     replay = x.flow_scope.replay
     assert replay is not None
     definition = x.task.definition
-    recorded = replay.take(x.scope_id, definition.key, definition.name, x.run.fingerprint, definition.source_hash)
+    recorded = replay.take(x.scope_id, definition.key, definition.name, x.run.sought, definition.source_hash)
     if recorded is None:
         return False
     entry = recorded.entry
@@ -70,21 +71,14 @@ def _answer(x: TaskExecution, replay: ReplayIndex, entry: ReplayEntry) -> bool:
     elif entry.state_name != "Skipped":
         logs.write(x.caller, logging.WARNING, "Task %r runs again: its result was not kept.", name)
         return False
-    if entry.source_hash != x.task.definition.source_hash:
-        logs.write(
-            x.caller,
-            logging.WARNING,
-            "Task %r was changed since it completed; its earlier result is used. To run it again: "
-            "dalsegno flow-run retry %s --from %s  (or --changed)",
-            name,
-            x.session.root_run_text,
-            x.task.definition.name,
-        )
+    if entry.source_hash != x.task.definition.source_hash and replay.is_first_word_of(entry.task_key):
+        _tell_of_change(x, entry)
     run = x.run
     run.value = value
     if replay.foreign:
+        run.run_count = entry.run_count  # the result is signed for this count
         x.session.keeper.keep_task_result(x, value)
-        run.run_count = entry.run_count
+        replay.answered(run.execution_id, entry)
         run.end_time_us = now()
         run.history.append((COMPLETED, run.end_time_us, entry.state_name, "Taken from the run this one started from."))
         run.touch()
@@ -96,3 +90,17 @@ def _answer(x: TaskExecution, replay: ReplayIndex, entry: ReplayEntry) -> bool:
     x.session.links.note(value, run.id_bytes, run.execution_id, len(packed or b""))
     x.replayed = True
     return True
+
+
+def _tell_of_change(x: TaskExecution, entry: ReplayEntry) -> None:
+    """Say, once per task, that its code is no longer what it was when it completed."""
+    logs.write(
+        x.caller,
+        logging.WARNING,
+        "%s %r was changed since it completed; its earlier result is used. To run it again: "
+        "dalsegno flow-run retry %s --from %s  (or --changed)",
+        "Task" if entry.child_flow_run_id is None else "Flow",
+        x.task.definition.name,
+        x.session.root_run_text,
+        shlex.quote(x.task.definition.name),
+    )

@@ -187,6 +187,8 @@ class TaskRun(Run):
 
     upstream: list[tuple[str, bytes]] | None = None
     fingerprint: bytes | None = None
+    sought: bytes | None = None
+    """The fingerprint under which an earlier run recorded the call: another one where that run is not this one."""
     custom_name: str | None = None
     child_flow_run_id: bytes | None = None
     completed_before: int = 0

@@ -115,7 +115,13 @@ def stamp_inputs(x: TaskExecution) -> None:
                     run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
     if x.flow_scope is not None:
         made = fingerprint(x.parameters, lambda value: identity_here(x, value), x.session.fingerprint_cap)
-        run.fingerprint = made.digest
+        run.fingerprint = run.sought = made.digest
+        replay = x.flow_scope.replay
+        if replay is not None and replay.foreign:
+            recorded = fingerprint(
+                x.parameters, lambda value: replay.original(identity_here(x, value)), x.session.fingerprint_cap
+            )
+            run.sought = recorded.digest
         if made.digest is None and made.reason is not None:
             x.session.note_unmatchable(run, made.reason)
 
