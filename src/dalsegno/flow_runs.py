@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import calling, clock
+from dalsegno._engine.awaiting import awaited_in_coroutines
 from dalsegno._engine.context import TaskRunContext, tags_of
 from dalsegno._engine.dispatch import in_async_context
 from dalsegno._engine.replay import RerunPolicy
@@ -27,6 +28,7 @@ __all__ = ["fork_flow_run", "retry_flow_run", "set_task_result", "sleep"]
 RunId = str | uuid.UUID | bytes
 
 
+@awaited_in_coroutines
 def retry_flow_run(
     id: RunId,
     from_: str | Iterable[str] | None = None,
@@ -76,6 +78,7 @@ def retry_flow_run(
     return _execute(x, view, return_state)
 
 
+@awaited_in_coroutines
 def fork_flow_run(
     id: RunId,
     parameters: Mapping[str, Any] | None = None,
@@ -108,6 +111,7 @@ def fork_flow_run(
     return _execute(x, view, return_state)
 
 
+@awaited_in_coroutines
 def set_task_result(id: RunId, value: Any) -> None:
     """Complete a failed task run by hand: its flow run, when it is retried, goes on with this value.
 
@@ -211,8 +215,12 @@ def _load_flow(view: FlowRunView) -> Flow[..., Any]:
 def _execute(x: Any, view: FlowRunView, return_state: bool) -> Any:
     with tags_of(frozenset(view.tags)):
         result = calling.run_execution(x, return_state)
+        if x.flow.is_generator and x.flow.is_async:
+            return asyncio.run(_drained(result))
         if x.flow.is_generator:
             return list(result)
-        if x.flow.is_async and not in_async_context():
-            return asyncio.run(result)
-        return result
+        return asyncio.run(result) if x.flow.is_async else result
+
+
+async def _drained(stream: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in stream]

@@ -250,7 +250,7 @@ def test_arguments_of_flows_are_resolved_before_they_are_checked() -> None:
         refused = inner(fail.submit(), return_state=True)
         return inner(give.submit("7")), refused.name
 
-    assert orders() == ((7, "int"), "NotReady")
+    assert orders() == ((7, "int"), "Failed")
 
 
 @pytest.mark.behaviour(39)

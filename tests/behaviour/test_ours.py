@@ -114,6 +114,21 @@ def test_a_task_may_skip_itself(how: str) -> None:
 
 
 @pytest.mark.behaviour(111)
+def test_a_flow_may_skip_itself() -> None:
+    @flow
+    def inner() -> None:
+        skip("a holiday")
+
+    @flow
+    def outer() -> str:
+        return inner(return_state=True).name
+
+    assert outer() == "Skipped"
+    assert inner() is None
+    assert str(inner(return_state=True)) == "Skipped('a holiday', type=COMPLETED)"
+
+
+@pytest.mark.behaviour(111)
 def test_a_skip_flows_down_unless_a_trigger_lets_it_pass() -> None:
     @flow
     def orders() -> Any:

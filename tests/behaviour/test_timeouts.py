@@ -107,6 +107,27 @@ def test_the_timeout_of_a_nested_flow_is_its_own() -> None:
 
 
 @pytest.mark.behaviour(64)
+def test_a_flow_that_is_timed_out_does_not_wait_for_what_it_submitted() -> None:
+    may_end = threading.Event()
+    futures: list[Any] = []
+
+    @task
+    def held() -> None:
+        may_end.wait(PATIENCE)
+
+    @flow(timeout_seconds=SHORT)
+    def orders() -> None:
+        futures.append(held.submit())
+        futures[0].result()
+
+    try:
+        assert orders(return_state=True).name == "TimedOut"
+        assert futures[0].state.name == "Cancelled"
+    finally:
+        may_end.set()
+
+
+@pytest.mark.behaviour(64)
 def test_its_clock_begins_with_the_body() -> None:
     @task
     async def slow() -> int:

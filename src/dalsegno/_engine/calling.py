@@ -55,6 +55,8 @@ def prepare_task(
         x = TaskExecution(task, parameters, wait_for, parent, parent.session, parent.submissions)
         if x.scan is not None or wait_for:
             refuse_deadlock(upstreams(x), parent)
+        if parent.closed:
+            x.run.refused = True
         return x
     logs.ensure_logging()
     return TaskExecution(task, parameters, wait_for, None, Session(journal_for(connect()), new_id()), None)
@@ -78,6 +80,8 @@ def runner_here(submissions: Submissions | None, name: str) -> Submissions:
             f"{name!r} cannot be submitted here: there is no task runner outside of flows. Call submit or map in the "
             "body of a flow (or of a task that a flow runs), or call the task directly."
         )
+    if submissions.closed:
+        raise RuntimeError(f"{name!r} cannot be submitted here: the flow run has ended.")
     return submissions
 
 

@@ -27,7 +27,7 @@ from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
 from dalsegno._engine.task_transactions import around_flow
 from dalsegno._engine.waiting import unquoted
-from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced
+from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced, Skip, UpstreamFailed
 from dalsegno.model.ids import new_id
 
 
@@ -90,7 +90,15 @@ def flow_life(x: FlowExecution) -> Life:
 
 def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, Any, bool]:
     """Settle the inputs of a nested flow's call. False: it may not start, or is answered by an earlier run."""
-    if (yield from begin(call)) is not Beginning.RUN:
+    beginning = yield from begin(call)
+    if beginning is Beginning.HELD_BACK and failed_argument(call):
+        message = call.run.state.message
+        x.run.name = x.flow.name
+        x.run.parent_task_run_id_bytes = call.run.id_bytes
+        call.run.child_flow_run_id = x.run.id_bytes
+        yield from conclude(x, (FAILED, now(), None, message), UpstreamFailed(message))
+        return False
+    if beginning is not Beginning.RUN:
         x.run.refused = True
         return False
     x.parameters = x.run.parameters = call.parameters
@@ -105,6 +113,14 @@ def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, 
     call.run.child_flow_run_id = x.run.id_bytes
     call.run.custom_name = x.run.name or None
     return True
+
+
+def failed_argument(call: TaskExecution) -> bool:
+    """Tell whether a call was held back for an argument (and not for what is in its `wait_for`)."""
+    found = call.scan.found if call.scan is not None else []
+    return call.run.state.name == "NotReady" and any(
+        not f.allow_failure and not getattr(f.item, "state", f.item).is_completed() for f in found
+    )
 
 
 def continue_flow_run(x: FlowExecution, id_: bytes) -> None:
@@ -202,6 +218,9 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     try:
         try:
             value = yield Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, scope.log_prints, timed_out)
+        except FlowRunTimeoutError:
+            submissions.abandon(RunCancelled("The time of its flow run was up."))
+            raise
         except Exception:
             yield from wait_for_submitted(submissions)
             raise
@@ -248,6 +267,8 @@ def wait_for_submitted(submissions: Submissions) -> Life:
 
 def failure(x: FlowExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
     """Return the entry that an exception of the body makes, and its data."""
+    if isinstance(error, Skip):
+        return (COMPLETED, now(), "Skipped", str(error) or "The flow skipped itself."), MISSING
     if isinstance(error, FlowRunTimeoutError):
         logs.write(x.run, logging.ERROR, "%s", error)
         return (FAILED, now(), "TimedOut", str(error)), error

@@ -44,6 +44,7 @@ class Submissions:
         self.session = session
         self.runner = runner
         self.open_futures: set[RunFuture[Any]] = set()
+        self.closed = False
         self._launcher: Launcher | None = None
         self._flows: Launcher | None = None
         self._own: dict[int, Launcher] = {}
@@ -112,6 +113,7 @@ class Submissions:
 
     def close(self) -> None:
         """Let go of the runners; nothing is submitted any more."""
+        self.closed = True
         for launcher in (self._launcher, self._flows, *self._own.values()):
             if launcher is not None:
                 launcher.close()
