@@ -9,7 +9,7 @@ import pytest
 from tests.guarantees.replay_attempts import Attempts
 
 import dalsegno
-from dalsegno import flow, task
+from dalsegno import flow, task, triggers
 from dalsegno._engine.clock import fake_clock
 
 
@@ -299,3 +299,43 @@ def test_a_run_that_completed_runs_nothing_again(attempts: Attempts) -> None:
     attempts.first(main)
     assert attempts.again().result() == 1000
     assert attempts.said == []
+
+
+def test_what_did_not_start_goes_on_in_its_row_whatever_held_it_back(attempts: Attempts) -> None:
+    @task
+    def extract() -> int:
+        attempts.fail(1, 2)
+        return 1000
+
+    @task
+    def consumer(rows: int) -> int:
+        attempts.say("consumer")
+        return rows
+
+    @task
+    def check() -> bool:
+        return True
+
+    @task(trigger=triggers.any_failed)
+    def alarm(checked: object) -> None:
+        attempts.say("alarm")
+
+    @flow
+    def main() -> int:
+        attempts.say("main")
+        rows = extract.submit()
+        found = consumer.submit(rows)
+        alarm.submit(check.submit())
+        return found.result()
+
+    attempts.first(main)
+    attempts.again()
+    assert attempts.again().result() == 1000
+    assert attempts.again().result() == 1000
+    assert attempts.said == ["main"]
+    assert [(run.task_name, run.state.name, run.run_count) for run in attempts.runs.task_runs()] == [
+        ("extract", "Completed", 3),
+        ("consumer", "Completed", 1),
+        ("check", "Completed", 1),
+        ("alarm", "Skipped", 0),
+    ]

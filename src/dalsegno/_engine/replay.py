@@ -18,7 +18,7 @@ from dalsegno.model.states import STATE_CODES, StateType
 from dalsegno.model.views import ReplayEntry
 
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
-_PENDING = STATE_CODES[StateType.PENDING]
+_NEVER_STARTED = b"never started"
 _EXECUTION = 20  # bytes of an execution id: the run's id and a count
 _PAGE = 5000
 _AHEAD = 500  # results that are read at once, in the order in which the calls were recorded
@@ -143,7 +143,8 @@ class ReplayIndex:
 
     def _add(self, entry: ReplayEntry) -> None:
         group = self._groups.setdefault((entry.scope_id, entry.task_key), {})
-        group.setdefault(entry.fingerprint, deque()).append(entry)
+        never_started = entry.fingerprint is None and entry.run_count == 0
+        group.setdefault(_NEVER_STARTED if never_started else entry.fingerprint, deque()).append(entry)
         self._entries[entry.id] = entry
         if entry.state_type == _COMPLETED and entry.has_result:
             self._place[entry.id] = len(self._order)
@@ -161,17 +162,15 @@ class ReplayIndex:
             if entry is None:
                 return None
             del self._entries[entry.id]
-            answers = entry.state_type == _COMPLETED and not self._must_run_again(entry, task_name, source_hash)
-            return Recorded(entry, answers)
+            completed = entry.state_type == _COMPLETED and entry.fingerprint is not None
+            return Recorded(entry, completed and not self._must_run_again(entry, task_name, source_hash))
 
     def _next(self, group: dict[bytes | None, deque[ReplayEntry]], fingerprint: bytes | None) -> ReplayEntry | None:
         if fingerprint is not None and group.get(fingerprint):
             return group[fingerprint].popleft()
-        # A call that never ran for want of an upstream has no inputs to speak of: any such row may go on.
-        waiting = group.get(None)
-        if waiting and waiting[0].run_count == 0 and waiting[0].state_type == _PENDING:
-            return waiting.popleft()
-        return None
+        # A call that was not ready or skipped for an upstream has no inputs to speak of: any such row may go on.
+        waiting = group.get(_NEVER_STARTED)
+        return waiting.popleft() if waiting else None
 
     def _must_run_again(self, entry: ReplayEntry, task_name: str, source_hash: str | None) -> bool:
         if entry.state_name == "RolledBack":
