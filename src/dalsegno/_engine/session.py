@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from dalsegno._engine.links import ValueLinks
 from dalsegno._engine.runs import TaskRun
 from dalsegno._journal.journal import Journal
 from dalsegno._processes import current_process
-from dalsegno.exceptions import RunCancelled, RunFenced
+from dalsegno.exceptions import BackendError, RunCancelled, RunFenced
 from dalsegno.model.ids import id_text
 from dalsegno.model.records import ArtifactRecord, LogRecord, ResultBlob
 from dalsegno.settings import Settings, get_current_settings
@@ -140,7 +141,18 @@ def close_journals(backend: Backend | None = None) -> None:
             journal.close()
 
 
-atexit.register(close_journals)
+def _close_at_exit() -> None:
+    try:
+        close_journals()
+    except BackendError as error:
+        print(
+            f"dalsegno: The end of what ran here could not be recorded: {error} When its run is retried, "
+            "what was not recorded runs again.",
+            file=sys.stderr,
+        )
+
+
+atexit.register(_close_at_exit)
 
 
 def _after_fork() -> None:

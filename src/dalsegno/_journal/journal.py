@@ -114,6 +114,7 @@ class Journal:
         self._failure: BackendError | None = None
         self._undelivered: list[Batch] = []
         self._closing = False
+        self._given_up = False
         self._thread: threading.Thread | None = None
 
     # --- the hot path
@@ -201,6 +202,7 @@ class Journal:
             self._clean_up()
             self.backend.end_process(self.process.id)
         finally:
+            self._given_up = True
             self._urgent.set()
             self._wake.set()
             thread.join(5.0)
@@ -228,7 +230,7 @@ class Journal:
     def _run(self) -> None:
         next_beat = time.monotonic() + self._limits.heartbeat_interval
         next_clean_up = next_beat
-        while not (self._closing and self._answered >= self._asked):
+        while not (self._given_up or (self._closing and self._answered >= self._asked)):
             self._wake.wait(max(0.0, next_beat - time.monotonic()))
             self._wake.clear()
             if self._anything() or self._asked > self._answered:
@@ -361,7 +363,7 @@ class Journal:
             try:
                 receipt = self.backend.deliver(batch)
             except BackendUnavailable as error:
-                if time.monotonic() > give_up or (self._closing and pause > 1):
+                if self._given_up or time.monotonic() > give_up or (self._closing and pause > 1):
                     self._fail(error)
                     return False
                 _warn(f"{error} {len(batch.task_runs)} task runs wait to be recorded; trying again.")
