@@ -230,15 +230,14 @@ class Index:
 
     def __init__(self, records: list[Record]) -> None:
         self._open = [record for record in records if record.superseded is None]
-        self._states = {record.number: (record.state, record.run_count, record.fingerprint) for record in self._open}
+        self._states = {record.number: (record.state, record.fingerprint) for record in self._open}
 
     def take(self, scope: object, name: str, fingerprint: Any) -> Record | None:
         same = [record for record in self._open if record.scope is scope and record.name == name]
         chosen = next((r for r in same if fingerprint is not None and self._print(r) == fingerprint), None)
         if chosen is None:
             unknown = [record for record in same if self._print(record) is None]
-            if unknown and self._states[unknown[0].number][:2] == ("NotReady", 0):
-                chosen = unknown[0]
+            chosen = unknown[0] if unknown else None
         if chosen is not None:
             self._open.remove(chosen)
         return chosen
@@ -247,7 +246,7 @@ class Index:
         return [r for r in self._open if r.scope is scope and self._states[r.number][0] != "Completed"]
 
     def _print(self, record: Record) -> Any:
-        return self._states[record.number][2]
+        return self._states[record.number][1]
 
 
 @dataclass
@@ -355,6 +354,9 @@ class Model:
         if not all(_is_ready(arg) for arg in args):
             record = self._record(function, place, None)
             record.state, record.attempt = "NotReady", self.attempt
+            if function.is_flow:
+                record.flow_run = record.flow_run or FlowRun(function.name)
+                record.state = record.flow_run.state = "Failed"
             return Future(record, record.run_count, None)
         fingerprint = tuple(_print(arg) for arg in args)
         record = self._record(function, place, fingerprint)

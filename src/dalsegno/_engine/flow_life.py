@@ -91,9 +91,13 @@ def flow_life(x: FlowExecution) -> Life:
 def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, Any, bool]:
     """Settle the inputs of a nested flow's call. False: it may not start, or is answered by an earlier run."""
     beginning = yield from begin(call)
+    replay = x.replay = None if call.flow_scope is None else call.flow_scope.replay
+    recorded = call.run.child_flow_run_id
     if beginning is Beginning.HELD_BACK and failed_argument(call):
         message = call.run.state.message
-        x.run.name = x.flow.name
+        if recorded is not None:
+            yield Block(lambda: continue_flow_run(x, recorded))
+        x.run.name = x.run.name or x.flow.name
         x.run.parent_task_run_id_bytes = call.run.id_bytes
         call.run.child_flow_run_id = x.run.id_bytes
         yield from conclude(x, (FAILED, now(), None, message), UpstreamFailed(message))
@@ -102,8 +106,6 @@ def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, 
         x.run.refused = True
         return False
     x.parameters = x.run.parameters = call.parameters
-    replay = x.replay = None if call.flow_scope is None else call.flow_scope.replay
-    recorded = call.run.child_flow_run_id
     if replay is not None and recorded is not None:
         if replay.foreign:
             replay.stands_for(x.run.id_bytes, recorded)

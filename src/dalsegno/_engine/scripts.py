@@ -41,6 +41,8 @@ def load_script(path: Path, *, as_main: bool | None = None) -> ModuleType:
     """
     main = sys.modules.get("__main__")
     if main is not None and _file_of(main) == path:
+        if path.stem not in sys.modules:  # what was pickled where it was loaded under its own name is found
+            sys.modules[path.stem] = main
         return main
     source = path.read_bytes()
     known = _loaded.get(path)
