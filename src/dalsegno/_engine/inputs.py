@@ -229,7 +229,7 @@ class _Look:
         # Rows of a table are the common case of much data: they are not even queued.
         self._queue += [
             (item, allowed)
-            for item in items
+            for item in list(items)
             if type(item) not in leaves and not (type(item) is dict and self._is_plain(item))
         ]
 

@@ -70,7 +70,7 @@ class ValueLinks:
         Only the first items are looked at, and only one level deep: this draws the graph, it does not decide.
         """
         items: Iterable[Any] = collection.values() if hasattr(collection, "values") else collection
-        found = (self.find(item) for item in islice(items, _LOOKED_AT))
+        found = [self.find(item) for item in list(islice(items, _LOOKED_AT))]
         return list(dict.fromkeys(origin[0] for origin in found if origin is not None))
 
     def _sweep(self) -> None:
