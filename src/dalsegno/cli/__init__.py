@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "variable": ("variable", "Get, set and list variables."),
     "config": ("config", "View and change settings."),
     "profile": ("profile", "Switch between sets of settings."),
+    "migrate": ("migrate", "Rewrite the imports of Prefect in your files."),
     "version": ("version", "Show the version."),
 }
 
