@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from copy import copy
 from functools import partial
-from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from dalsegno._backend.connect import connect
 from dalsegno._engine import calling, map_calls, naming
@@ -19,6 +19,7 @@ from dalsegno._engine.definitions import flow_definition, task_definition_of
 from dalsegno._engine.futures import FlowRunFuture, FutureList
 from dalsegno._engine.options import NotSet, check_hooks, check_timeout
 from dalsegno._engine.retrying import RetryDelays, retry_policy
+from dalsegno._engine.states import State
 from dalsegno.model.records import EntryPoint, FlowDefinition, TaskDefinition
 from dalsegno.settings import get_current_settings
 from dalsegno.tasks import Task
@@ -27,7 +28,7 @@ __all__ = ["Flow", "FlowOptions", "flow", "load_flow_from_entrypoint", "select_f
 
 P = ParamSpec("P")
 S2 = ParamSpec("S2")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 S = TypeVar("S")
 
 Hook = Callable[..., Any]
@@ -230,7 +231,21 @@ class Flow(Generic[P, R]):
 
     # --- calling
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(
+        self: Flow[..., Coroutine[Any, Any, S]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[S]]: ...
+    @overload
+    def __call__(self, *args: Any, return_state: Literal[True], wait_for: Any = None, **kwargs: Any) -> State[R]: ...
+    @overload
+    def __call__(self, *args: Any, wait_for: Iterable[Any], **kwargs: Any) -> R: ...
+    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Run the flow here and now and give what its function returns; a coroutine if that is async.
 
         Inside another flow or a task it is a nested flow run. Two arguments are the call's own: ``return_state=True``
@@ -241,10 +256,7 @@ class Flow(Generic[P, R]):
             ParameterBindError: The arguments do not fit the function's signature; nothing runs.
             ParameterTypeError: They do not fit its annotations.
         """
-        options: Any = kwargs
-        return_state = options.pop("return_state", False)
-        wait_for = options.pop("wait_for", None)
-        return calling.call_flow(self, args, options, return_state, wait_for, connect)
+        return calling.call_flow(self, args, kwargs, return_state, wait_for, connect)
 
     @overload
     def submit(self: Flow[P, Coroutine[Any, Any, S]], *args: P.args, **kwargs: P.kwargs) -> FlowRunFuture[S]: ...

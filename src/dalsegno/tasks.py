@@ -28,7 +28,7 @@ from dalsegno.settings import get_current_settings
 __all__ = ["Task", "TaskOptions", "exponential_backoff", "task", "task_input_hash"]
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 S = TypeVar("S")
 
 S2 = ParamSpec("S2")
@@ -258,16 +258,22 @@ class Task(Generic[P, R]):
 
     # --- calling
 
+    # Arguments are checked against the function's signature; with `return_state` or `wait_for` they cannot be, since
+    # no type can say "these, and one more keyword".
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
     def __call__(
-        self: Task[P, R],
-        *args: P.args,
+        self: Task[..., Coroutine[Any, Any, S]],
+        *args: Any,
         return_state: Literal[True],
         wait_for: Any = None,
-        **kwargs: P.kwargs,  # pyright: ignore
-    ) -> State[R]: ...
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[S]]: ...
     @overload
-    def __call__(self: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, *args: Any, return_state: Literal[True], wait_for: Any = None, **kwargs: Any) -> State[R]: ...
+    @overload
+    def __call__(self, *args: Any, wait_for: Iterable[Any], **kwargs: Any) -> R: ...
     def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Run the task here and now and give what its function returns; a coroutine if that is async.
 
@@ -287,7 +293,23 @@ class Task(Generic[P, R]):
     @overload
     def submit(self: Task[P, Coroutine[Any, Any, S]], *args: P.args, **kwargs: P.kwargs) -> Future[S]: ...
     @overload
-    def submit(self: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
+    @overload
+    def submit(
+        self: Task[..., Coroutine[Any, Any, S]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> State[S]: ...
+    @overload
+    def submit(self, *args: Any, return_state: Literal[True], wait_for: Any = None, **kwargs: Any) -> State[R]: ...
+    @overload
+    def submit(
+        self: Task[..., Coroutine[Any, Any, S]], *args: Any, wait_for: Iterable[Any], **kwargs: Any
+    ) -> Future[S]: ...
+    @overload
+    def submit(self, *args: Any, wait_for: Iterable[Any], **kwargs: Any) -> Future[R]: ...
     def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Have the flow's task runner run the task, and give a future at once.
 

@@ -16,7 +16,8 @@ from dalsegno._engine.runs import CRASHED, Run, TaskRun, now
 from dalsegno._engine.states import State, state_result
 from dalsegno.exceptions import CrashedRun
 
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
 
 _lock = threading.Lock()
 
@@ -174,14 +175,14 @@ class FlowRunFuture(RunFuture[R]):
         return await self.result_async(timeout, raise_on_failure)
 
 
-class FutureList(list[RunFuture[R]]):
+class FutureList(list[RunFuture[T]]):
     """The futures of a `map`, in the order of its children."""
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until all have ended, at most `timeout` seconds in total."""
         wait(self, timeout)
 
-    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[R]:
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[T]:
         """Return all results in order; raise the first failure, or put exceptions in their places.
 
         Raises TimeoutError when `timeout` seconds in total are up.
