@@ -1,4 +1,4 @@
-"""What a type checker makes of calls; read by `test_types`, never run. `# error` marks the lines that it must refuse."""
+"""What a type checker makes of calls; read by `test_types`, never run. `# error`: a line that it must refuse."""
 
 from __future__ import annotations
 
