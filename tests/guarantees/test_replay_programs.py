@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno._backend.protocol import Backend
 from dalsegno.flows import load_flow_from_entrypoint
 from dalsegno.model.ids import parse_id
+from dalsegno.model.states import STATE_NAMES, TERMINAL_TYPES, may_follow
 from dalsegno.model.views import FlowRunView, Page, RunFilter, TaskRunView
 from dalsegno.testing import harness
 
@@ -99,6 +101,29 @@ def tree(backend: Backend, flow_run_id: bytes) -> tuple[Any, ...]:
     return of_flow(flows[flow_run_id])
 
 
+def check_histories(backend: Backend) -> None:
+    """Assert that every run's states followed each other as the table of states allows.
+
+    Each attempt starts anew, and so does a call that a flow's own retry comes to again: with Pending.
+    """
+    everything = Page(limit=100_000)
+    views = [
+        *map(backend.read_flow_run, (run.id for run in backend.list_flow_runs(RunFilter(), everything))),
+        *map(backend.read_task_run, (run.id for run in backend.list_task_runs(RunFilter(), everything))),
+    ]
+    for view in views:
+        assert view is not None
+        assert view.states, view.name
+        for old, new in pairwise([None, *view.states]):
+            assert new is not None
+            began = old is None or old.attempt != new.attempt or new.name == "Pending"
+            assert may_follow(None if began else old.type, new.type), f"{view.name}: {old} to {new}"
+            assert new.name in STATE_NAMES[new.type]
+            assert began or new.timestamp >= old.timestamp, f"{view.name}: {old} to {new}"
+        assert (view.states[-1].type, view.states[-1].name) == (view.state.type, view.state.name), view.name
+        assert view.state.type in TERMINAL_TYPES or view.state.name == "NotReady", view.name
+
+
 def run_attempt(script: Path, world: World, number: int) -> tuple[str, Any]:
     """Make one attempt; return the state that the run is in after it, and its value."""
     world.ran.clear()
@@ -128,6 +153,7 @@ def check(story: Story, folder: Path) -> None:
             assert Counter(world.ran) == Counter(outcome.ran), f"bodies of attempt {number}"
             assert found == (outcome.state, outcome.value), f"attempt {number}"
             assert tree(runs.backend, parse_id(world.flow_run_id)) == records, f"records after attempt {number}"
+        check_histories(runs.backend)
     if story.only_main_edited and not any(map(tolerates_failures, story.versions)):
         assert expected[-1][0].value == undisturbed(story.versions[-1])
 
@@ -162,6 +188,7 @@ def check_in_processes(story: Story, folder: Path) -> None:
                 assert ast.literal_eval(text) == (outcome.state, outcome.value), f"attempt {number}"
             flow_run_id = parse_id((folder / replay_process.RUN_ID).read_text(encoding="utf-8"))
             assert tree(backend, flow_run_id) == records, f"records after attempt {number}"
+        check_histories(backend)
     finally:
         backend.close()
 

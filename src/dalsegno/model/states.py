@@ -60,7 +60,8 @@ DEFAULT_NAMES = {type_: names[0] for type_, names in STATE_NAMES.items()}
 _ENDS = TERMINAL_TYPES | {StateType.CANCELLING}
 _S = StateType
 # Which type may follow which within one attempt. A new attempt starts over from SCHEDULED, PENDING or RUNNING
-# whatever the run was before (that is what a retry is), and a person may force any change.
+# whatever the run was before (that is what a retry is), so does a call that a flow's own retry comes to again (from
+# PENDING), and a person may force any change.
 TRANSITIONS: dict[StateType | None, frozenset[StateType]] = {
     None: frozenset(StateType),
     _S.SCHEDULED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING, _S.PAUSED}) | _ENDS,
