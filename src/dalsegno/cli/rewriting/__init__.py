@@ -47,8 +47,7 @@ def rewrite(text: str) -> Rewritten:
     if ROOT not in text.lower():
         return Rewritten(text)
     try:
-        # Before Python 3.12 the places of what stands in f-strings are not always true.
-        rewritten = _attempt(text, edits_text_fields=True) or _attempt(text, edits_text_fields=False)
+        rewritten = _rewrite_exactly(text)
     except SyntaxError as error:
         raise CannotRewrite(f"it is not valid Python: {error.msg} (line {error.lineno})") from error
     except (ValueError, RecursionError, MemoryError) as error:
@@ -58,10 +57,10 @@ def rewrite(text: str) -> Rewritten:
     return rewritten
 
 
-def _attempt(text: str, *, edits_text_fields: bool) -> Rewritten | None:
+def _rewrite_exactly(text: str) -> Rewritten | None:
     """Return the text rewritten; None if what comes out is not exactly what was wanted."""
     tree = ast.parse(text)
-    findings = Findings(Source(text), edits_text_fields=edits_text_fields)
+    findings = Findings(Source(text))
     names = read_names(tree)
     _note_texts(tree, findings)
     _note_stars(tree, names, findings)
@@ -82,7 +81,7 @@ def _attempt(text: str, *, edits_text_fields: bool) -> Rewritten | None:
 
 def _rewrite_tree(tree: ast.Module, names: Names, findings: Findings) -> None:
     """Change the tree, and find the edits that do the same to its text."""
-    keeping = scopes_that_keep(names, tree, edits_text_fields=findings.edits_text_fields)
+    keeping = scopes_that_keep(names, tree)
     kept = _aliases_that_keep(keeping)
     for use in names.uses:
         rewrite_use(use, keeping, findings)

@@ -35,9 +35,8 @@ class Left(msgspec.Struct, frozen=True):
 class Findings:
     """Collects the edits of one file, each with its line, and what is to be told of it."""
 
-    def __init__(self, source: Source, *, edits_text_fields: bool) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self.edits_text_fields = edits_text_fields
         self.edits: list[Edit] = []
         self.changes: list[Change] = []
         self.missing: list[Missing] = []

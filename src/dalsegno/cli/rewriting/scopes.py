@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import enum
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -35,8 +36,6 @@ class Use(msgspec.Struct, frozen=True):
     scope: Scope
     name: ast.Name
     attributes: Sequence[ast.Attribute]
-    in_text: bool
-    """Whether it stands in a replacement field of an f-string."""
 
 
 class Scope:
@@ -98,7 +97,6 @@ class _Reader:
     def __init__(self) -> None:
         self.scopes: list[Scope] = []
         self.uses: list[Use] = []
-        self.text_depth = 0
 
     def read_block(self, body: Iterable[ast.AST], scope: Scope) -> None:
         """Read the body of a scope: first what it declares, then the rest."""
@@ -143,7 +141,7 @@ class _Reader:
     def _use(self, node: ast.Name, attributes: list[ast.Attribute], scope: Scope) -> None:
         if not isinstance(node.ctx, ast.Load):
             scope.bind(node.id, Other.PLACEHOLDER if isinstance(node.ctx, ast.Del) else Other.ANYTHING)
-        self.uses.append(Use(scope, node, attributes, self.text_depth > 0))
+        self.uses.append(Use(scope, node, attributes))
 
     def _Assign(self, node: ast.Assign, scope: Scope) -> None:
         self.read(node.value, scope)
@@ -151,7 +149,7 @@ class _Reader:
         for target in node.targets:
             if is_placeholder and isinstance(target, ast.Name):
                 scope.bind(target.id, Other.PLACEHOLDER)
-                self.uses.append(Use(scope, target, [], False))
+                self.uses.append(Use(scope, target, []))
             else:
                 self.read(target, scope)
 
@@ -160,11 +158,6 @@ class _Reader:
         while scope.is_comprehension and scope.parent is not None:
             scope = scope.parent
         self.read(node.target, scope)
-
-    def _JoinedStr(self, node: ast.JoinedStr, scope: Scope) -> None:
-        self.text_depth += 1
-        self.read_all(node.values, scope)
-        self.text_depth -= 1
 
     def _Import(self, node: ast.Import, scope: Scope) -> None:
         for alias in node.names:
@@ -200,6 +193,10 @@ class _Reader:
         outer = self._type_parameters(node, scope)
         self.read_all([*node.bases, *node.keywords], outer)
         self.read_block(node.body, Scope(outer, is_class=True))
+
+    def _TypeAlias(self, node: Any, scope: Scope) -> None:
+        self.read(node.name, scope)
+        self.read(node.value, self._type_parameters(node, scope))
 
     def _type_parameters(self, node: ast.AST, scope: Scope) -> Scope:
         """Return the scope that the parameters of a type make, where there are some."""

@@ -14,16 +14,14 @@ from dalsegno.compat.counterparts import Kind, counterpart, join, kind_of, last_
 _PLAIN_CHAIN = re.compile(r"[ \t.\w]*")
 
 
-def scopes_that_keep(names: Names, tree: ast.Module, *, edits_text_fields: bool) -> set[Scope]:
+def scopes_that_keep(names: Names, tree: ast.Module) -> set[Scope]:
     """Return the scopes in which `prefect` must stay the name of what is imported, for safety."""
     holders = [scope for scope in names.scopes if ROOT in scope.bindings]
-    if _is_bound_otherwise(names, OURS) or _is_declared(names, ROOT) or _is_named_in_text(tree):
+    # In a class, a name that the class binds later is still that of the scope outside: no telling apart.
+    in_class = any(scope.is_class for scope in holders)
+    if in_class or _is_bound_otherwise(names, OURS) or _is_declared(names, ROOT) or _is_named_in_text(tree):
         return set(holders)
-    keeping = {scope for scope in holders if scope.is_class or not all(_is_plain(b) for b in scope.bindings[ROOT])}
-    if not edits_text_fields:
-        in_text = (use.scope.resolve(ROOT) for use in names.uses if use.in_text and use.name.id == ROOT)
-        keeping.update(scope for scope in in_text if scope is not None)
-    return keeping
+    return {scope for scope in holders if not all(_is_plain(binding) for binding in scope.bindings[ROOT])}
 
 
 def _is_plain(binding: Imported | Other) -> bool:
@@ -68,7 +66,7 @@ def _texts(tree: ast.AST) -> list[str]:
 def rewrite_use(use: Use, keeping: set[Scope], findings: Findings) -> None:
     """Rewrite a name, and the attributes after it, if it stands for a module of Prefect's."""
     scope = use.scope.resolve(use.name.id)
-    bindings = scope.bindings[use.name.id] if scope is not None else []
+    bindings = _bindings_of(scope, use.name.id)
     paths = {binding.path for binding in bindings if isinstance(binding, Imported)}
     if scope is None or not paths:
         return
@@ -80,6 +78,14 @@ def rewrite_use(use: Use, keeping: set[Scope], findings: Findings) -> None:
     if use.name.id == ROOT and all(_is_plain(binding) for binding in bindings) and scope not in keeping:
         _rename_root(use.name, findings)
     _rewrite_attributes(use, path, findings)
+
+
+def _bindings_of(scope: Scope | None, name: str) -> list[Imported | Other]:
+    """Return what a name may be bound to; in a class also what it is outside of it."""
+    if scope is None:
+        return []
+    outside = scope.parent.resolve(name) if scope.is_class and scope.parent is not None else None
+    return [*scope.bindings[name], *_bindings_of(outside, name)]
 
 
 def _rename_root(name: ast.Name, findings: Findings) -> None:
@@ -100,7 +106,7 @@ def _rewrite_attributes(use: Use, path: str, findings: Findings) -> None:
     words = _words_after(base, ours)
     if words == [attribute.attr for attribute in chain]:
         return
-    if not words or (use.in_text and not findings.edits_text_fields):
+    if not words:
         findings.leaves(use.name, _text_of(chain), f"write {join(OURS, ours)}")
     elif len(words) == len(chain):
         for attribute, word in zip(chain, words, strict=True):
