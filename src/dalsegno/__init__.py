@@ -72,6 +72,7 @@ __all__ = [
 _MODULES = {
     "artifacts",
     "cache_policies",
+    "compat",
     "context",
     "exceptions",
     "flow_runs",
