@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dalsegno.model.states import (
     DEFAULT_NAMES,
     FIRST_TERMINAL_CODE,
+    LONGEST_MESSAGE,
     STATE_CODES,
     STATE_NAMES,
     STATE_TYPES,
@@ -155,3 +156,15 @@ def test_packing_changes_nothing_of_what_it_packs(entry: tuple[Any, ...]) -> Non
     before = list(entry)
     pack_states(1, 0, 0, [entry])
     assert list(entry) == before
+
+
+def test_of_a_message_without_end_the_beginning_is_kept() -> None:
+    (record,) = unpack_states(pack_states(1, 0, 0, [(7, 5, None, "x" * 20_000_000)]), 0)
+    assert record.message == "x" * (LONGEST_MESSAGE - 1) + "…"
+
+
+def test_any_number_of_long_messages_makes_as_many_chunks_as_they_need() -> None:
+    entries = [(7, stamp, None, "\N{MUSICAL SYMBOL SEGNO}" * LONGEST_MESSAGE) for stamp in range(300)]
+    found = unpack_states(pack_states(2, 3, 0, entries), 0)
+    assert [(record.position, record.timestamp) for record in found] == [(3 + stamp, stamp) for stamp in range(300)]
+    assert {record.message for record in found} == {entries[0][3]}

@@ -97,6 +97,10 @@ class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """With `attempt` it identifies the state within its run."""
 
 
+LONGEST_MESSAGE = 16_384
+"""Characters of a state's message; logs have the whole of an error."""
+_LONGEST_CHUNK = 2**24 - 1
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[int, int, list[list[Any]]]).decode
 
@@ -108,14 +112,20 @@ def pack_states(attempt: int, first: int, origin: int, entries: Sequence[tuple[A
     and a msgpack array ``[attempt, first, [[code, offset, name, message, details], ...]]``, where `first` is the
     position of its first state within the attempt, offsets are microseconds from `origin` (the time of the run's id),
     and what is None at the end of an entry is left out. `entries` are tuples (code, timestamp, name or None for the
-    default name, message, details).
+    default name, message, details). Of a message that is longer than `LONGEST_MESSAGE` the beginning is kept.
     """
     packed: list[list[Any]] = []
     for code, timestamp, *rest in entries:
         while rest and rest[-1] is None:
             rest.pop()
+        if len(rest) > 1 and rest[1] is not None and len(rest[1]) > LONGEST_MESSAGE:
+            rest[1] = rest[1][: LONGEST_MESSAGE - 1] + "…"
         packed.append([code, timestamp - origin, *rest])
     chunk = _encode([attempt, first, packed])
+    if len(chunk) > _LONGEST_CHUNK and len(entries) > 1:
+        half = len(entries) // 2
+        before = pack_states(attempt, first, origin, entries[:half])
+        return before + pack_states(attempt, first + half, origin, entries[half:])
     return len(chunk).to_bytes(3, "big") + chunk
 
 
