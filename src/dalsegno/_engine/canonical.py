@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from dalsegno._engine.inputs import steady
 from dalsegno.results.plain import PLAIN, SCALARS, TEXTS, plain_weight
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -205,15 +206,14 @@ def _write_tuple(writer: CanonicalWriter, value: tuple[Any, ...]) -> None:
 def _write_dict(writer: CanonicalWriter, value: dict[Any, Any]) -> None:
     content = _plain_content(writer, value)
     if content is None:
-        # A copy, made by one call in C: another thread may change the caller's own object meanwhile.
-        writer.write_unordered(b"d", "", list(value.items()))
+        writer.write_unordered(b"d", "", steady(value.items()))
     else:
         writer.out += content
 
 
 def _write_set(writer: CanonicalWriter, value: set[Any] | frozenset[Any]) -> None:
     writer.room_for(len(value))
-    writer.write_unordered(b"e", type(value).__name__, [(each,) for each in list(value)])
+    writer.write_unordered(b"e", type(value).__name__, [(each,) for each in steady(value)])
 
 
 def _plain_content(writer: CanonicalWriter, value: list[Any] | dict[Any, Any]) -> bytes | None:

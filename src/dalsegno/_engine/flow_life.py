@@ -20,6 +20,7 @@ from dalsegno._engine.spec import FlowSpec
 from dalsegno._engine.states import (
     MISSING,
     crash_message,
+    error_text,
     raw_data,
 )
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
@@ -277,7 +278,12 @@ def failure(x: FlowExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
     logs.failed(x.run, error)
     if isinstance(error, RunFenced):
         return (CRASHED, now(), None, str(error)), error
-    return (FAILED, now(), None, f"Flow run encountered an exception: {type(error).__name__}: {error}"), error
+    return (
+        FAILED,
+        now(),
+        None,
+        f"Flow run encountered an exception: {type(error).__name__}: {error_text(error)}",
+    ), error
 
 
 def interrupted(x: FlowExecution, error: BaseException) -> Life:

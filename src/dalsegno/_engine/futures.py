@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import threading
 import time
@@ -50,9 +52,14 @@ class RunFuture(Generic[R]):
         if self._done:
             return
         event = threading.Event()
-        self.add_done_callback(lambda _: event.set())
+
+        def tell(_: Any) -> None:
+            event.set()
+
+        self.add_done_callback(tell)
         with blocking.released():
-            event.wait(timeout)
+            if not event.wait(timeout):
+                self._remove_callback(tell)
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait for the run and return what it gave, or raise what it failed with.
@@ -79,11 +86,15 @@ class RunFuture(Generic[R]):
                 waiter.set_result(None)
 
         def tell(_: Any) -> None:
-            loop.call_soon_threadsafe(wake)
+            with contextlib.suppress(RuntimeError):  # the loop that waited has ended
+                loop.call_soon_threadsafe(wake)
 
         self.add_done_callback(tell)
-        with blocking.released():
-            await asyncio.wait([waiter], timeout=timeout)
+        try:
+            with blocking.released():
+                await asyncio.wait([waiter], timeout=timeout)
+        finally:
+            self._remove_callback(tell)
 
     async def result_async(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait and return as `result` does, without blocking the loop."""
@@ -112,7 +123,17 @@ class RunFuture(Generic[R]):
             self._done = True
             callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                # The others wait for this future too, and the thread is a worker's.
+                logging.getLogger("dalsegno").exception("A callback of %r failed", self)
+
+    def _remove_callback(self, fn: Callable[[Any], None]) -> None:
+        """Forget a callback of somebody who has stopped waiting."""
+        with _lock:
+            if self._callbacks is not None and fn in self._callbacks:
+                self._callbacks.remove(fn)
 
     def leave_to_parent(self) -> None:
         """In a child that user code forked: the run goes on in the parent, so nothing of it will be heard here.

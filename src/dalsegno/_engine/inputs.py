@@ -229,21 +229,30 @@ class _Look:
         # Rows of a table are the common case of much data: they are not even queued.
         self._queue += [
             (item, allowed)
-            for item in list(items)
+            for item in items
             if type(item) not in leaves and not (type(item) is dict and self._is_plain(item))
         ]
 
     def _is_plain(self, row: Any) -> bool:
-        return self._kinds.leaves.issuperset(map(type, row.values()))
+        return self._kinds.leaves.issuperset(map(type, steady(row.values())))
 
 
 def _items(value: Any, kind: _Kind) -> Collection[Any]:
     """Return what is in a collection, always in the same order."""
     if kind is _Kind.ITEMS:
-        return value
+        return steady(cast("set[Any]", value)) if isinstance(value, (set, frozenset)) else value
     if kind is _Kind.MAPPING:
-        return cast("dict[Any, Any]", value).values()
+        return steady(cast("dict[Any, Any]", value).values())
     return list(_fields(value, kind).values())
+
+
+def steady(items: Collection[Any]) -> list[Any]:
+    """Return what a set or dict holds now: another thread may change it while a call looks at it."""
+    while True:
+        try:
+            return list(items)
+        except RuntimeError:
+            continue  # it changed its size meanwhile
 
 
 def _fields(value: Any, kind: _Kind) -> dict[str, Any]:

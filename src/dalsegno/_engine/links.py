@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any
+
+from dalsegno._engine.inputs import steady
 
 _MOST = 4096
 _LARGE = 65536
@@ -69,8 +69,10 @@ class ValueLinks:
 
         Only the first items are looked at, and only one level deep: this draws the graph, it does not decide.
         """
-        items: Iterable[Any] = collection.values() if hasattr(collection, "values") else collection
-        found = [self.find(item) for item in list(islice(items, _LOOKED_AT))]
+        items: Any = collection.values() if hasattr(collection, "values") else collection
+        if not isinstance(items, list | tuple):
+            items = steady(items)
+        found = [self.find(item) for item in items[:_LOOKED_AT]]
         return list(dict.fromkeys(origin[0] for origin in found if origin is not None))
 
     def _sweep(self) -> None:

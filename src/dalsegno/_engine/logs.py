@@ -17,6 +17,7 @@ from dalsegno._engine.log_handlers import ConsoleHandler, JournalHandler
 from dalsegno._engine.log_lines import is_task_run, muted, speak_for, speak_for_no_more
 from dalsegno._engine.prints import prints
 from dalsegno._engine.run_logger import FLOW_RUNS, TASK_RUNS
+from dalsegno._engine.states import error_text
 from dalsegno.exceptions import SettingError
 from dalsegno.settings import get_current_settings
 from dalsegno.settings.fields import LoggingSettings
@@ -65,7 +66,9 @@ def write(run: Any, level: int, message: str, *args: Any, exc_info: Any = None) 
 def failed(run: Any, error: BaseException) -> None:
     """Say why a run failed: with the traceback, unless a run inside of it has shown that already."""
     told = getattr(error, _TOLD, False)
-    write(run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error, exc_info=None if told else error)
+    write(
+        run, logging.ERROR, "Failed: %s: %s", type(error).__name__, error_text(error), exc_info=None if told else error
+    )
     with contextlib.suppress(AttributeError, TypeError):
         setattr(error, _TOLD, True)
 

@@ -11,8 +11,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
-from typing import Any
+from contextvars import Context, ContextVar
 
 from dalsegno._engine.drivers import drive_async
 from dalsegno._engine.steps import Life
@@ -39,7 +38,6 @@ class EngineLoop:
             self._loop.call_soon_threadsafe(self._take)
 
     def _run(self) -> None:
-        _local.loop = self
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
@@ -61,15 +59,15 @@ async def _live(life: Life, at_end: AtEnd) -> None:
         at_end(None)
 
 
-_local: Any = threading.local()
+_level: ContextVar[int] = ContextVar("dalsegno_loop_level", default=-1)
 _loops: list[EngineLoop] = []
 _lock = threading.Lock()
 
 
-def loop_here() -> EngineLoop:
-    """Return the loop for coroutines that are submitted in this thread."""
-    current: EngineLoop | None = getattr(_local, "loop", None)
-    level = 0 if current is None else current.level + 1
+def loop_for(context: Context) -> EngineLoop:
+    """Return the loop for a coroutine, by the context in which it was submitted (it may be launched elsewhere)."""
+    level = context.get(_level, -1) + 1
+    context.run(_level.set, level)
     with _lock:
         while len(_loops) <= level:
             _loops.append(EngineLoop(len(_loops)))

@@ -393,7 +393,15 @@ def group_state(states: list[State[Any]], data: Any) -> State[Any]:
 
 def exception_to_failed_state(error: BaseException, prefix: str = "") -> State[Any]:
     """Return the Failed state of a run that raised `error`."""
-    return State(StateType.FAILED, message=f"{prefix}{type(error).__name__}: {error}", data=error)
+    return State(StateType.FAILED, message=f"{prefix}{type(error).__name__}: {error_text(error)}", data=error)
+
+
+def error_text(error: BaseException) -> str:
+    """Return the text of an error, also of one that cannot tell it."""
+    try:
+        return str(error)
+    except Exception as problem:
+        return f"(its text cannot be had: {type(problem).__name__})"
 
 
 def exception_to_crashed_state(error: BaseException) -> State[Any]:
@@ -411,7 +419,7 @@ def crash_message(error: BaseException) -> str:
         return f"Execution was aborted by signal {error.signal}."
     if type(error).__name__ == "CancelledError":
         return "Execution was cancelled by the runtime environment."
-    return f"Execution was interrupted by an unexpected exception: {type(error).__name__}: {error}"
+    return f"Execution was interrupted by an unexpected exception: {type(error).__name__}: {error_text(error)}"
 
 
 def return_value_to_state(value: Any) -> State[Any]:

@@ -32,6 +32,7 @@ from dalsegno._engine.states import (
     MISSING,
     State,
     crash_message,
+    error_text,
     raw_data,
     return_value_to_state,
 )
@@ -217,7 +218,7 @@ def body(x: TaskExecution) -> Life:
         if scope.transaction is not None:
             x.transaction = task_transactions.bound(x, scope.transaction)
         code = entry[0]
-        if code == FAILED and task.retry is not None:
+        if code == FAILED and task.retry is not None and not run.refused:
             delay = yield from retry_delay(x, scope, failures, entry, data)
             if delay is not None:
                 failures += 1
@@ -228,6 +229,8 @@ def body(x: TaskExecution) -> Life:
                     yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details))
                     yield Sleep(delay)
                     x.session.check()
+                    if run.refused:
+                        return  # The body that submitted it was broken off meanwhile.
                 continue
         if code == FAILED and task.has_fallback:
             entry, data = yield from fall_back(x, scope, entry, data)
@@ -289,7 +292,7 @@ def failure(error: Exception) -> tuple[tuple[Any, ...], Any]:
         return (FAILED, now(), "TimedOut", f"Task run failed due to timeout: {error!r}"), error
     if isinstance(error, CrashedRun):
         return (CRASHED, now(), None, str(error)), error
-    message = f"Task run encountered an exception {type(error).__name__}: {error}"
+    message = f"Task run encountered an exception {type(error).__name__}: {error_text(error)}"
     return (FAILED, now(), None, message), error
 
 

@@ -8,7 +8,7 @@ from contextvars import Context
 
 from dalsegno._engine import blocking
 from dalsegno._engine.drivers import PooledDrive
-from dalsegno._engine.loops import EngineLoop, loop_here
+from dalsegno._engine.loops import EngineLoop, loop_for
 from dalsegno._engine.pool import ThreadPool
 from dalsegno._engine.steps import Life
 from dalsegno._engine.submission import AtEnd
@@ -29,7 +29,7 @@ class ThreadLauncher:
         if not is_async:
             PooledDrive(life, self._pool, context, at_end).start()
             return
-        loop = loop_here()
+        loop = loop_for(context)
         if self._most is None:
             context.run(blocking.set_place_of_coroutine, None)
             loop.start(life, context, at_end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
@@ -49,7 +50,11 @@ class _Clock:
                     self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
                 timer = heapq.heappop(self._heap)[2]
             if not timer.cancelled:
-                timer.function()
+                try:
+                    timer.function()
+                except Exception:
+                    # All other retries and timeouts of the process wait for this thread.
+                    logging.getLogger("dalsegno").exception("A timer failed")
 
 
 _clock = _Clock()

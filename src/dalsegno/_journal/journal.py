@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from dalsegno._backend.protocol import Backend
 from dalsegno.exceptions import BackendError, BackendUnavailable
@@ -236,7 +236,7 @@ class Journal:
             if self._anything() or self._asked > self._answered:
                 self._urgent.wait(self._limits.flush_interval)
                 self._urgent.clear()
-                self._flush()
+                self._flush_or_fail()
                 if self._failure is not None:
                     self._urgent.wait(_PAUSE_AFTER_FAILURE)
                 if self._anything():
@@ -275,6 +275,13 @@ class Journal:
         except BackendError as error:
             _warn(f"Old runs cannot be deleted now: {error}")
             return False
+
+    def _flush_or_fail(self) -> None:
+        """Flush; a fault of ours must reach whoever waits at a barrier, rather than leave them waiting for ever."""
+        try:
+            self._flush()
+        except Exception as error:
+            self._fail(BackendError(f"The journal met an error that it does not know: {type(error).__name__}: {error}"))
 
     def _flush(self) -> None:
         with self._flushed:
@@ -320,7 +327,9 @@ class Journal:
         snapshots = batch.task_runs
         for run in task_runs:
             run.dirty = False
-            snapshot = run.snapshot(version)
+            snapshot = _snapshot(run, version)
+            if snapshot is None:
+                continue
             snapshots.append(snapshot)
             if snapshot.task_id not in definitions:
                 definitions.add(snapshot.task_id)
@@ -348,7 +357,9 @@ class Journal:
         rest.flow_runs = [] if final else [run for run in rest.flow_runs if run.ended]
         for run in ready:
             run.dirty = False
-            snapshot = run.snapshot(version)
+            snapshot = _snapshot(run, version)
+            if snapshot is None:
+                continue
             batch.flow_runs.append(snapshot)
             if snapshot.flow_id not in self._known_definitions:
                 self._known_definitions.add(snapshot.flow_id)
@@ -408,6 +419,22 @@ class _Rest:
         self.logs = logs
         self.artifacts = artifacts
         self.superseded = superseded
+
+
+_S = TypeVar("_S", covariant=True)
+
+
+class _Snapshooter(Protocol[_S]):
+    def snapshot(self, version: int) -> _S: ...
+
+
+def _snapshot(run: _Snapshooter[_S], version: int) -> _S | None:
+    """Return a record's snapshot; None, said on standard error, if it cannot be made: the others go on."""
+    try:
+        return run.snapshot(version)
+    except Exception as error:
+        _warn(f"{run!r} cannot be recorded: {type(error).__name__}: {error}")
+        return None
 
 
 def _warn(text: str) -> None:
