@@ -70,9 +70,8 @@ class ValueLinks:
         Only the first items are looked at, and only one level deep: this draws the graph, it does not decide.
         """
         items: Any = collection.values() if hasattr(collection, "values") else collection
-        if not isinstance(items, list | tuple):
-            items = steady(items)
-        found = [self.find(item) for item in items[:_LOOKED_AT]]
+        first: list[Any] = steady(items[:_LOOKED_AT] if type(items) in (list, tuple) else items)[:_LOOKED_AT]
+        found = [self.find(item) for item in first]
         return list(dict.fromkeys(origin[0] for origin in found if origin is not None))
 
     def _sweep(self) -> None:
