@@ -23,6 +23,7 @@ from dalsegno.model.records import (
     Receipt,
 )
 from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType
+from dalsegno.model.texts import storable
 
 _MOST_TASK_RUNS = 4096
 """In one transaction, so that nobody waits for the write lock above some 50 ms."""
@@ -431,7 +432,7 @@ def _supersede(connection: sqlite3.Connection, ids: list[bytes], fenced: list[by
 
 def pack_tags(tags: tuple[str, ...]) -> str | None:
     """Return tags as they stand in a row."""
-    return _json(tags).decode() if tags else None
+    return _json(storable(tags)).decode() if tags else None
 
 
 def _unless(value: bytes | None, other: bytes) -> bytes | None:

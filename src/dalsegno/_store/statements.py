@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from dalsegno.model.texts import storable
+
 SIZES = (128, 32, 8, 1)
 """Rows per statement. Larger ones gain nothing but take SQLite milliseconds to prepare, in each process anew."""
 
@@ -40,7 +42,11 @@ class RowStatement:
             chunk = rows[start : start + size]
             if left < size:
                 chunk = [*chunk, *[chunk[-1]] * (size - left)]
-            connection.execute(text, [*chain.from_iterable(chunk)])
+            values = [*chain.from_iterable(chunk)]
+            try:
+                connection.execute(text, values)
+            except UnicodeEncodeError:
+                connection.execute(text, storable(values))
             start += size
             left -= size
 

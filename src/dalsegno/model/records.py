@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from dalsegno.model.texts import storable
+
 
 class TaskDefinition(msgspec.Struct, frozen=True, array_like=True):
     """What does not differ between the runs of one version of a task; stored once, referred to by `id`."""
@@ -214,7 +216,12 @@ def default_task_run_name(task_name: str, task_run_id: bytes) -> str:
 def pack_extra(values: dict[str, Any]) -> bytes | None:
     """Pack what is rare about a run; values that are None or empty are left out."""
     kept = {name: value for name, value in values.items() if value not in (None, (), [], {}, "")}
-    return _encode(kept) if kept else None
+    if not kept:
+        return None
+    try:
+        return _encode(kept)
+    except UnicodeEncodeError:
+        return _encode(storable(kept))
 
 
 def unpack_extra(packed: bytes | None) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from dalsegno.model.texts import storable
+
 
 class StateType(str, enum.Enum):
     """What kind of state a run is in. Names of states are free; types decide what may happen next."""
@@ -121,7 +123,10 @@ def pack_states(attempt: int, first: int, origin: int, entries: Sequence[tuple[A
         if len(rest) > 1 and rest[1] is not None and len(rest[1]) > LONGEST_MESSAGE:
             rest[1] = rest[1][: LONGEST_MESSAGE - 1] + "…"
         packed.append([code, timestamp - origin, *rest])
-    chunk = _encode([attempt, first, packed])
+    try:
+        chunk = _encode([attempt, first, packed])
+    except UnicodeEncodeError:
+        chunk = _encode([attempt, first, storable(packed)])
     if len(chunk) > _LONGEST_CHUNK and len(entries) > 1:
         half = len(entries) // 2
         before = pack_states(attempt, first, origin, entries[:half])
