@@ -13,7 +13,8 @@ from dalsegno import flow, task
 from dalsegno.task_runners import ThreadPoolTaskRunner
 
 ODD_TEXTS = """
-from dalsegno import flow, task
+from dalsegno import flow, tags, task
+from dalsegno.logging import get_run_logger
 
 NAME = "caf\\udce9.txt"  # what Python makes of a file name that is no UTF-8
 
