@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from dalsegno import flow, task
-from dalsegno.task_runners import ThreadPoolTaskRunner
+from dalsegno.cache_policies import INPUTS
+from dalsegno.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 ODD_TEXTS = """
 from dalsegno import flow, tags, task
@@ -166,3 +167,32 @@ def test_a_task_that_its_flow_left_behind_is_not_retried() -> None:
     go.set()
     assert not left.wait(0.5)
     assert len(runs) == 1
+
+
+@task(result_storage_key="{parameters[nope]}", cache_policy=INPUTS)
+def misplaced() -> int:
+    return 1
+
+
+def test_a_result_whose_place_cannot_be_named_is_not_kept_and_the_run_completes() -> None:
+    state = misplaced(return_state=True)
+    assert (state.name, state.result()) == ("Completed", 1)
+
+
+class Odd(Exception):
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__("odd")
+
+
+@task
+def odd() -> None:
+    raise Odd(1, 2)
+
+
+def test_an_error_that_cannot_be_read_again_is_named_by_the_process_that_asked_for_it() -> None:
+    @flow(task_runner=ProcessPoolTaskRunner(max_workers=1))
+    def pooled() -> Exception:
+        return odd.submit().result(raise_on_failure=False)  # type: ignore[return-value]
+
+    error = pooled()
+    assert "Odd" in str(error)

@@ -12,8 +12,7 @@ from dalsegno._engine.context import Scope, current_scope
 from dalsegno._engine.drivers import drive, drive_async
 from dalsegno._engine.flow_life import FlowExecution, flow_life
 from dalsegno._engine.futures import FlowRunFuture, Future
-from dalsegno._engine.replay import ReplayIndex
-from dalsegno._engine.runs import COMPLETED, PENDING, FlowRun, Run
+from dalsegno._engine.runs import COMPLETED, PENDING, Run
 from dalsegno._engine.session import Session, journal_for
 from dalsegno._engine.spec import FlowSpec, TaskSpec
 from dalsegno._engine.states import MISSING, Lazy, get_state_exception, is_state_iterable, state_result
@@ -168,16 +167,7 @@ def prepare_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conn
     if wait_for:
         for future in wait_for:
             getattr(future, "wait", lambda: None)()
-    session.journal.enter(session)
     return x
-
-
-def resume_flow(
-    flow: FlowSpec, parameters: dict[str, Any], session: Session, run: FlowRun, replay: ReplayIndex | None
-) -> FlowExecution:
-    """Make the execution of another attempt of a root flow run."""
-    session.journal.enter(session)
-    return FlowExecution(flow, parameters, session, run=run, replay=replay)
 
 
 def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> FlowRunFuture[Any]:

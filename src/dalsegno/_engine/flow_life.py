@@ -72,6 +72,8 @@ class FlowExecution:
 
 def flow_life(x: FlowExecution) -> Life:
     """Live through one call of a flow. What became of it is in `x.run`; only what is no Exception is raised."""
+    if x.is_root:
+        x.session.journal.enter(x.session)
     if x.session.stop is not None:
         x.session.check()
     try:
@@ -290,7 +292,11 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
     """Record that the body was broken off by what is no Exception."""
     if x.scope is not None:
         x.scope.closed = True
-    if isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
+    if x.run.ended:
+        # It came after the end, while hooks were called or the end was written: what is recorded stays.
+        if x.is_root:
+            yield Block(x.session.journal.barrier)
+    elif isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
         yield from conclude(x, (CANCELLED, now(), None, "The run was cancelled."), error)
     else:
         message = crash_message(x.session.cause_of(error))

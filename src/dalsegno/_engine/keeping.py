@@ -48,13 +48,17 @@ class Keeper:
                     return
                 except OverflowError:
                     pass  # an integer of more than 64 bits
-        key = task.result_storage_key
+        try:
+            key = None if task.result_storage_key is None else storage_key(task.result_storage_key, x)
+        except ConfigurationError as error:
+            self._not_kept(x.run, error)
+            return
         self.keep(
             x.run,
             value,
             serializer=task.result_serializer or x.default_serializer,
             storage=task.result_storage or x.default_storage,
-            storage_key=None if key is None else storage_key(key, x),
+            storage_key=key,
         )
 
     def keep(
@@ -75,15 +79,18 @@ class Keeper:
                 limits=self._limits,
             )
         except (SerializationError, StorageError) as error:
-            run.result = None
-            run.note("result", str(error))
-            logs.write(
-                run, logging.WARNING, "The result of %r is not kept, so it runs again on a retry: %s", run.name, error
-            )
+            self._not_kept(run, error)
             return
         if encoded.blob is not None:
             session.journal.add_blob(encoded.blob)
         run.result = encoded.packed
+
+    def _not_kept(self, run: Run, error: Exception) -> None:
+        run.result = None
+        run.note("result", str(error))
+        logs.write(
+            run, logging.WARNING, "The result of %r is not kept, so it runs again on a retry: %s", run.name, error
+        )
 
     def keep_parameters(self, run: FlowRun, parameters: dict[str, Any]) -> None:
         """Set `run.parameters_packed`, so that the run can be executed again; None where they cannot be stored."""

@@ -84,7 +84,7 @@ class ValueLinks:
             value = entry[0]
             entry = None
             if sys.getrefcount(value) <= _UNUSED:
-                del self.entries[key]
+                self.entries.pop(key, None)
             else:
                 still.append(key)
             del value

@@ -69,6 +69,7 @@ class ThreadPool:
                     self._work.notify()
                 else:
                     self._start()
+                self._watch()
 
     def take(self) -> None:
         # The thread goes on at once, if need be above the limit: to wait for a place here could be a deadlock.

@@ -71,7 +71,10 @@ def run_call(message: bytes, connect: Callable[[], Backend], open_runner: Callab
     except Exception as error:
         outcome = ("error", error, traceback.format_exc())
     try:
-        return dumps(outcome)
+        reply = dumps(outcome)
+        if outcome[0] == "error":
+            cloudpickle.loads(reply)  # an error may be pickled and yet not be read again
+        return reply
     except Exception as error:
         text = f"What the task gave in the other process cannot be sent back: {error}. It was {outcome[1]!r:.200}"
         return dumps(("error", SerializationError(text), outcome[2] if outcome[0] == "error" else ""))

@@ -33,7 +33,6 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     run.start_time_us = view.start_time
     run.extra = dict(view.extra) or None
     run.history.append((PENDING, now()))
-    session.journal.enter(session)
     return FlowExecution(flow, parameters, session, run=run, replay=index)
 
 
@@ -50,7 +49,6 @@ def fork_execution(
     x = FlowExecution(flow, parameters, session, replay=index)
     x.run.entry = view.entry
     x.run.forked_from = view.id
-    session.journal.enter(session)
     return x
 
 

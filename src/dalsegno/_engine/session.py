@@ -64,8 +64,6 @@ class Session:
         """The signal that made a loop cancel the coroutines of the run."""
         self.interrupts: list[Callable[[type[BaseException]], None]] = []
         """What can break off the bodies that are running now."""
-        self.runners: dict[int, Any] = {}
-        """Runners of tasks that have one of their own, entered for this root run."""
         self._noted: set[int] = set()
         _sessions.add(self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -45,6 +46,7 @@ class Submissions:
         self.runner = runner
         self.open_futures: set[RunFuture[Any]] = set()
         self.closed = False
+        self._opening = threading.Lock()
         self._launcher: Launcher | None = None
         self._flows: Launcher | None = None
         self._own: dict[int, Launcher] = {}
@@ -86,24 +88,27 @@ class Submissions:
 
     def launcher(self) -> Launcher:
         """Return the launcher of the flow's own runner."""
-        if self._launcher is None:
-            self._launcher = cast("Launcher", self.runner.open())
-        return self._launcher
+        with self._opening:
+            if self._launcher is None:
+                self._launcher = cast("Launcher", self.runner.open())
+            return self._launcher
 
     def flow_launcher(self, make: Callable[..., Launcher]) -> Launcher:
         """Return the launcher of nested flows: threads, whatever the runner of tasks is."""
-        if self._flows is None:
-            most = self.session.settings.tasks.runner.thread_pool_max_workers
-            self._flows = make(most, bound_coroutines=False)
-        return self._flows
+        with self._opening:
+            if self._flows is None:
+                most = self.session.settings.tasks.runner.thread_pool_max_workers
+                self._flows = make(most, bound_coroutines=False)
+            return self._flows
 
     def _launcher_of(self, task: Any) -> Launcher:
         if task.task_runner is None:
             return self.launcher()
         key = id(task.task_runner)
-        if key not in self._own:
-            self._own[key] = task.task_runner.open()
-        return self._own[key]
+        with self._opening:
+            if key not in self._own:
+                self._own[key] = task.task_runner.open()
+            return self._own[key]
 
     def abandon(self, error: BaseException) -> None:
         """The body was broken off: do not wait for what it submitted; what has not ended is recorded as it is."""
