@@ -28,7 +28,9 @@ from dalsegno.model.results import pack_plain
 from dalsegno.model.states import STATE_CODES, StateType, pack_states
 
 SECOND = 1_000_000
-ENTRY = EntryPoint(entrypoint="/work/nightly.py:nightly", working_directory="/work", interpreter="/usr/bin/python3")
+ENTRY = EntryPoint(
+    entrypoint="/home/me/nightly.py:nightly", working_directory="/home/me", interpreter="/usr/bin/python3"
+)
 
 
 def now() -> int:

@@ -119,7 +119,7 @@ def test_the_page_of_a_failed_run_has_what_one_needs_to_go_on(dalsegno: Dalsegno
         'day = "2026-01-31"',
         "limit = 3",
         "2 Completed, 1 Failed",
-        "/work/nightly.py:nightly",
+        "/home/me/nightly.py:nightly",
         f"{recorder.process.pid} on {recorder.process.host}",
         f"✗ Failed  load-9f5  {id_text(failed)}",
         "      ValueError: x\n      more",
@@ -148,7 +148,7 @@ def test_inspect_as_json_is_one_object_with_history_and_counts(dalsegno: Dalsegn
     found = dalsegno("flow-run", "inspect", "last", "--output", "json").json
     assert [state["name"] for state in found["states"]] == ["Running", "Completed"]
     assert found["task_run_counts"] == {"Completed": 1}
-    assert found["entry"]["entrypoint"] == "/work/nightly.py:nightly"
+    assert found["entry"]["entrypoint"] == "/home/me/nightly.py:nightly"
     assert found["process"]["id"] == id_text(recorder.process.id)
 
 
