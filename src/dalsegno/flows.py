@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from copy import copy
 from functools import partial
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, overload
 
 from dalsegno._backend.connect import connect
 from dalsegno._engine import calling, map_calls, naming
-from dalsegno._engine.calls import compile_call
+from dalsegno._engine.decorated import Decorated
 from dalsegno._engine.definitions import flow_definition, task_definition_of
 from dalsegno._engine.futures import FlowRunFuture, FutureList
-from dalsegno._engine.options import NotSet, check_hooks, check_timeout
+from dalsegno._engine.options import NotSet, check_timeout
 from dalsegno._engine.retrying import RetryDelays, retry_policy
 from dalsegno._engine.states import State
 from dalsegno.model.records import EntryPoint, FlowDefinition, TaskDefinition
@@ -60,11 +59,13 @@ class FlowOptions(TypedDict, total=False):
     on_crashed: Sequence[Hook] | None
 
 
-class Flow(Generic[P, R]):
+class Flow(Decorated[P, R]):
     """A flow; made by the decorator `flow`. `fn` is the function itself.
 
     Raises on decoration: ReservedArgumentError, InvalidNameError, TypeError or ValueError for options that cannot be.
     """
+
+    kind = "flow"
 
     def __init__(
         self,
@@ -114,34 +115,9 @@ class Flow(Generic[P, R]):
         self.result_storage = result_storage
         self.result_serializer = result_serializer
         self.cache_result_in_memory = cache_result_in_memory
-        self.state_handlers = check_hooks("state_handlers", state_handlers)
-        self.on_running_hooks = check_hooks("on_running", on_running)
-        self.on_completion_hooks = check_hooks("on_completion", on_completion)
-        self.on_failure_hooks = check_hooks("on_failure", on_failure)
-        self.on_cancellation_hooks = check_hooks("on_cancellation", on_cancellation)
-        self.on_crashed_hooks = check_hooks("on_crashed", on_crashed)
+        self._set_hooks(given)
         self._definition: FlowDefinition | None = None
         self._stand_in: StandIn | None = None
-
-    def _set_function(self, fn: Any) -> None:
-        self._wrapper: type | None = None
-        if isinstance(fn, (staticmethod, classmethod)):
-            self._wrapper = type(cast("Any", fn))
-            fn = cast("Any", fn).__func__
-        if not callable(fn):
-            raise TypeError(f"A flow is made of a function; {fn!r} cannot be called.")
-        self.fn: Callable[P, R] = cast("Callable[P, R]", fn)
-        self.bound_to: Any = None
-        self.plan = compile_call(fn)
-        body: Any = fn if inspect.isroutine(fn) else cast("Any", fn).__call__
-        self.is_async_generator = inspect.isasyncgenfunction(body)
-        self.is_generator = inspect.isgeneratorfunction(body) or self.is_async_generator
-        self.is_async = inspect.iscoroutinefunction(body) or self.is_async_generator
-        self.__name__ = naming.function_name(fn)
-        self.__doc__ = getattr(fn, "__doc__", None)
-        self.__module__ = getattr(fn, "__module__", __name__)
-        self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
-        self.__wrapped__: Any = fn  # where `inspect.signature` looks
 
     # --- what the engine asks
 
@@ -368,51 +344,11 @@ class Flow(Generic[P, R]):
     def __get__(self: Flow[Concatenate[Any, S2], R], instance: object, owner: type) -> Flow[S2, R]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         """Bind to an instance or class, as functions do."""
-        if self._wrapper is staticmethod or (instance is None and self._wrapper is None):
-            return self
-        bound_to = owner if self._wrapper is classmethod else instance
-        bound = copy(self)
-        bound.fn = bound.__wrapped__ = cast("Any", self.fn).__get__(bound_to, owner)
-        bound.plan = compile_call(bound.fn)
-        bound.bound_to = bound_to
-        bound._definition = self.definition
-        bound._stand_in = None
+        bound = self._bound(instance, owner)
+        if bound is not self:
+            bound._definition = self.definition
+            bound._stand_in = None
         return bound
-
-    # --- hooks by decorator
-
-    def on_running(self, fn: Hook) -> Hook:
-        """Add a hook that is called before every run of the body; use it as a decorator."""
-        self.on_running_hooks = (*self.on_running_hooks, *check_hooks("on_running", [fn]))
-        return fn
-
-    def on_completion(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Completed; use it as a decorator."""
-        self.on_completion_hooks = (*self.on_completion_hooks, *check_hooks("on_completion", [fn]))
-        return fn
-
-    def on_failure(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Failed, after the last retry; use it as a decorator.
-
-        Example:
-            >>> @nightly.on_failure
-            ... def tell(flow, flow_run, state): ...
-        """
-        self.on_failure_hooks = (*self.on_failure_hooks, *check_hooks("on_failure", [fn]))
-        return fn
-
-    def on_cancellation(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Cancelled; use it as a decorator."""
-        self.on_cancellation_hooks = (*self.on_cancellation_hooks, *check_hooks("on_cancellation", [fn]))
-        return fn
-
-    def on_crashed(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Crashed; use it as a decorator."""
-        self.on_crashed_hooks = (*self.on_crashed_hooks, *check_hooks("on_crashed", [fn]))
-        return fn
-
-    def __repr__(self) -> str:
-        return f"<Flow {self.name!r}>"
 
 
 class StandIn(Task[Any, Any]):

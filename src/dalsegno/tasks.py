@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from copy import copy
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, overload
 
 from dalsegno._backend.connect import connect
 from dalsegno._engine import calling, map_calls, naming
-from dalsegno._engine.calls import compile_call
+from dalsegno._engine.decorated import Decorated
 from dalsegno._engine.definitions import task_definition
 from dalsegno._engine.futures import Future, FutureList
 from dalsegno._engine.options import NotSet, check_hooks, check_tags, check_timeout, not_set
@@ -83,11 +82,13 @@ class TaskOptions(TypedDict, total=False):
     viz_return_value: Any
 
 
-class Task(Generic[P, R]):
+class Task(Decorated[P, R]):
     """A task; made by the decorator `task`. `fn` is the function itself.
 
     Raises on decoration: ReservedArgumentError, TypeError or ValueError for options that cannot be.
     """
+
+    kind = "task"
 
     def __init__(
         self,
@@ -161,26 +162,6 @@ class Task(Generic[P, R]):
         self.viz_return_value = viz_return_value
         self._definition: TaskDefinition | None = None
 
-    def _set_function(self, fn: Any) -> None:
-        self._wrapper: type | None = None
-        if isinstance(fn, (staticmethod, classmethod)):
-            self._wrapper = type(cast("Any", fn))
-            fn = cast("Any", fn).__func__
-        if not callable(fn):
-            raise TypeError(f"A task is made of a function; {fn!r} cannot be called.")
-        self.fn: Callable[P, R] = cast("Callable[P, R]", fn)
-        self.bound_to: Any = None
-        self.plan = compile_call(fn)
-        body: Any = fn if inspect.isroutine(fn) else cast("Any", fn).__call__
-        self.is_async_generator = inspect.isasyncgenfunction(body)
-        self.is_generator = inspect.isgeneratorfunction(body) or self.is_async_generator
-        self.is_async = inspect.iscoroutinefunction(body) or self.is_async_generator
-        self.__name__ = naming.function_name(fn)
-        self.__doc__ = getattr(fn, "__doc__", None)
-        self.__module__ = getattr(fn, "__module__", __name__)
-        self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
-        self.__wrapped__: Any = fn  # where `inspect.signature` looks
-
     def _set_retries(self, given: dict[str, Any]) -> None:
         defaults = get_current_settings().tasks
         self.retries: int = defaults.default_retries if given["retries"] is None else given["retries"]
@@ -223,13 +204,8 @@ class Task(Generic[P, R]):
             self.persist_result = True
         self.caches = bool(self.persist_result) and (chosen is not None or self.result_storage_key is not None)
 
-    def _set_hooks(self, given: dict[str, Any]) -> None:
-        self.state_handlers = check_hooks("state_handlers", given["state_handlers"])
-        self.on_running_hooks = check_hooks("on_running", given["on_running"])
-        self.on_completion_hooks = check_hooks("on_completion", given["on_completion"])
-        self.on_failure_hooks = check_hooks("on_failure", given["on_failure"])
-        self.on_cancellation_hooks = check_hooks("on_cancellation", given["on_cancellation"])
-        self.on_crashed_hooks = check_hooks("on_crashed", given["on_crashed"])
+    def _set_hooks(self, given: Mapping[str, Any]) -> None:
+        super()._set_hooks(given)
         self.on_commit_hooks = check_hooks("on_commit", given["on_commit"])
         self.on_rollback_hooks = check_hooks("on_rollback", given["on_rollback"])
 
@@ -405,47 +381,12 @@ class Task(Generic[P, R]):
     def __get__(self: Task[Concatenate[Any, S2], R], instance: object, owner: type) -> Task[S2, R]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         """Bind to an instance or class, as functions do."""
-        if self._wrapper is staticmethod or (instance is None and self._wrapper is None):
-            return self
-        bound_to = owner if self._wrapper is classmethod else instance
-        bound = copy(self)
-        bound.fn = bound.__wrapped__ = cast("Any", self.fn).__get__(bound_to, owner)
-        bound.plan = compile_call(bound.fn)
-        bound.bound_to = bound_to
-        bound._definition = self.definition
+        bound = self._bound(instance, owner)
+        if bound is not self:
+            bound._definition = self.definition
         return bound
 
     # --- hooks by decorator
-
-    def on_running(self, fn: Hook) -> Hook:
-        """Add a hook that is called before every run of the body; use it as a decorator."""
-        self.on_running_hooks = (*self.on_running_hooks, *check_hooks("on_running", [fn]))
-        return fn
-
-    def on_completion(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Completed; use it as a decorator.
-
-        Example:
-            >>> @clean.on_completion
-            ... def tell(task, task_run, state): ...
-        """
-        self.on_completion_hooks = (*self.on_completion_hooks, *check_hooks("on_completion", [fn]))
-        return fn
-
-    def on_failure(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Failed, after the last retry; use it as a decorator."""
-        self.on_failure_hooks = (*self.on_failure_hooks, *check_hooks("on_failure", [fn]))
-        return fn
-
-    def on_cancellation(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Cancelled; use it as a decorator."""
-        self.on_cancellation_hooks = (*self.on_cancellation_hooks, *check_hooks("on_cancellation", [fn]))
-        return fn
-
-    def on_crashed(self, fn: Hook) -> Hook:
-        """Add a hook for the end as Crashed; use it as a decorator."""
-        self.on_crashed_hooks = (*self.on_crashed_hooks, *check_hooks("on_crashed", [fn]))
-        return fn
 
     def on_commit(self, fn: Hook) -> Hook:
         """Add a hook for when the transaction commits: ``fn(transaction)``; use it as a decorator."""
@@ -456,9 +397,6 @@ class Task(Generic[P, R]):
         """Add a hook for when the transaction rolls back: ``fn(transaction)``; use it as a decorator."""
         self.on_rollback_hooks = (*self.on_rollback_hooks, *check_hooks("on_rollback", [fn]))
         return fn
-
-    def __repr__(self) -> str:
-        return f"<Task {self.name!r}>"
 
 
 @overload
