@@ -53,7 +53,7 @@ class Recorder:
         self.versions: dict[bytes, int] = {}
 
     def deliver(self, root: bytes, **records: Any) -> None:
-        self.backend.deliver(Batch(attempts={root: 1}, process=self.process, **records))
+        self.backend.deliver(Batch(attempts={root: 1}, process_id=self.process.id, process=self.process, **records))
 
     def flow_run(
         self,

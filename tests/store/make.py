@@ -122,6 +122,7 @@ class Run:
         values: dict[str, Any] = {
             "attempts": {self.root_run_id: self.attempt},
             "process": self.process,
+            "process_id": self.process.id,
             "tasks": [CLEAN, LOAD],
             "flows": [NIGHTLY, HOURLY],
         }

@@ -168,7 +168,7 @@ def test_a_run_that_was_deleted_is_fenced(backend: StoreBackend) -> None:
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     backend.end_process(run.process.id)
     assert backend.delete_flow_run(run.id)
-    receipt = backend.deliver(run.batch(task_runs=[run.task_run()]))
+    receipt = backend.deliver(run.batch(recorded=[run.id], task_runs=[run.task_run()]))
     assert receipt.fenced == [run.id]
     assert backend.count_task_runs(RunFilter()) == {}
 

@@ -91,9 +91,7 @@ class StoreBackend:
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        opened = self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
-        self._writer.process_id = request.process.id
-        return opened
+        return self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))

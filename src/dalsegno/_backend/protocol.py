@@ -38,7 +38,10 @@ class Backend(Protocol):
         ...
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
-        """Say that the process lives; learn what is wanted of the root runs that it executes, each at an attempt."""
+        """Say that the process lives; learn what is wanted of the root runs that it executes, each at an attempt.
+
+        Only of those that are recorded: one that is missing counts as deleted, and is fenced.
+        """
         ...
 
     def end_process(self, process_id: bytes) -> None:

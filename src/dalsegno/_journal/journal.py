@@ -24,6 +24,7 @@ from dalsegno.model.records import (
     TaskDefinition,
     TaskRunSnapshot,
 )
+from dalsegno.model.states import FIRST_TERMINAL_CODE
 
 _PAUSE_AFTER_FAILURE = 1.0  # seconds
 _CLEAN_UP_EVERY = 600.0  # seconds
@@ -102,6 +103,7 @@ class Journal:
         self._superseded: list[tuple[bytes, bytes]] = []
         self._writers: dict[bytes, Writer] = {}
         self._attempts: dict[bytes, int] = {}  # of the roots written lately, also of those that were left
+        self._recorded: set[bytes] = set()  # roots whose flow run was acknowledged and had not ended
         self._known_definitions: set[int] = set()
         self._process_sent = False
         self._idle = True
@@ -266,7 +268,7 @@ class Journal:
             self._fail(error)
 
     def _attempts_under_way(self) -> dict[bytes, int]:
-        return {root: writer.attempt for root, writer in list(self._writers.items())}
+        return {root: writer.attempt for root, writer in list(self._writers.items()) if root in self._recorded}
 
     def _clean_up(self) -> bool:
         """Do a slice of what retention asks for, beside the runs. True: there is more to do."""
@@ -321,7 +323,7 @@ class Journal:
         version = self._version
         # The blobs after the snapshots would be too late, before them too early: whatever a snapshot refers to
         # was added before the run was touched, so it is in the list when the snapshot is taken.
-        batch = Batch(attempts={})
+        batch = Batch(attempts={}, process_id=self.process.id)
         attempts = batch.attempts
         definitions = self._known_definitions
         snapshots = batch.task_runs
@@ -349,6 +351,7 @@ class Journal:
         others = {record.root_run_id for record in batch.logs} | {root for root, _ in rest.superseded}
         for root in others | {record.root_run_id for record in batch.artifacts if record.root_run_id}:
             attempts.setdefault(root, self._attempts.get(root, 1))
+        batch.recorded = [root for root in attempts if root in self._recorded]
         return batch
 
     def _add_flow_runs(self, batch: Batch, rest: _Rest, version: int, *, final: bool) -> None:
@@ -385,8 +388,18 @@ class Journal:
                 return False
             else:
                 self._process_sent = True
+                self._remember(batch)
                 self._obey(receipt)
                 return True
+
+    def _remember(self, batch: Batch) -> None:
+        """Remember which roots are recorded from now on, while they are written."""
+        for run in batch.flow_runs:
+            if run.id == run.root_run_id:
+                if run.state_type < FIRST_TERMINAL_CODE:
+                    self._recorded.add(run.id)
+                else:
+                    self._recorded.discard(run.id)
 
     def _obey(self, receipt: Receipt) -> None:
         for root in receipt.fenced:

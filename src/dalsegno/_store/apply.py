@@ -22,13 +22,14 @@ from dalsegno.model.records import (
     LogRecord,
     Receipt,
 )
-from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType
+from dalsegno.model.states import STATE_CODES, StateType
 from dalsegno.model.texts import storable
 
 _MOST_TASK_RUNS = 4096
 """In one transaction, so that nobody waits for the write lock above some 50 ms."""
 _MOST_LOGS = 8192
 _SEEN_EVERY = 2_000_000
+_REMEMBERED = 10_000
 _PENDING = STATE_CODES[StateType.PENDING]
 _CANCELLING = STATE_CODES[StateType.CANCELLING]
 
@@ -107,16 +108,24 @@ _json = msgspec.json.Encoder().encode
 
 
 class Writer:
-    """What a process has told a database about itself: the parts of its batches that need not be said twice."""
+    """What a database was told before and need not be asked or told again: one for each database and process."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.process_id: bytes | None = None
-        self.last_seen = 0
         self.task_numbers: dict[int, int] = {}
         """TaskDefinition.id to the number of its row; such rows are never deleted."""
-        self.roots: set[bytes] = set()
-        """Root flow runs that it wrote and that have not ended: where one is missing, it was deleted."""
+        self._seen: dict[bytes, int] = {}
+
+    def seen(self, process_id: bytes, now: int) -> None:
+        """Remember that it stands in the database that a process lived at this time."""
+        self._seen.pop(process_id, None)
+        self._seen[process_id] = now
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+
+    def last_seen(self, process_id: bytes) -> int:
+        """Return when a process was last noted."""
+        return self._seen.get(process_id, 0)
 
 
 def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
@@ -129,12 +138,11 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
             durable=batch.durable,
         )
         writer.task_numbers.update(tasks)
-        _remember_roots(writer, part)
     return receipt
 
 
 def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now: int) -> Receipt:
-    """Note that a process lives; tell it which of its root runs it lost, and which somebody wants cancelled."""
+    """Note that a process lives; tell it which of its recorded root runs it lost, and which are to be cancelled."""
 
     def beat(connection: sqlite3.Connection) -> Receipt:
         processes.touch(connection, process_id, now)
@@ -146,15 +154,11 @@ def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now
         return Receipt(
             cancel=[id for id in attempts if id in found and found[id][1]],
             # Its attempt has moved on, or it was deleted.
-            fenced=[
-                id
-                for id, attempt in attempts.items()
-                if (found[id][0] > attempt if id in found else id in writer.roots)
-            ],
+            fenced=[id for id, attempt in attempts.items() if id not in found or found[id][0] > attempt],
         )
 
     receipt = writer.database.write(beat)
-    writer.last_seen = now
+    writer.seen(process_id, now)
     return receipt
 
 
@@ -171,6 +175,8 @@ def _split(batch: Batch) -> Iterator[Batch]:
             break
         yield Batch(
             attempts=batch.attempts,
+            recorded=batch.recorded,
+            process_id=batch.process_id,
             process=batch.process,
             tasks=batch.tasks,
             flows=batch.flows,
@@ -185,7 +191,7 @@ def _split(batch: Batch) -> Iterator[Batch]:
 def _apply(writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: dict[int, int], now: int) -> Receipt:
     """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is
     committed."""
-    receipt = _look_at_roots(writer, connection, batch)
+    receipt = _look_at_roots(connection, batch)
     if receipt.fenced:
         batch = _without(batch, set(receipt.fenced))
     _define(connection, batch)
@@ -208,11 +214,11 @@ def _apply(writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: 
 # --- fencing
 
 
-def _look_at_roots(writer: Writer, connection: sqlite3.Connection, batch: Batch) -> Receipt:
+def _look_at_roots(connection: sqlite3.Connection, batch: Batch) -> Receipt:
     """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants
     cancelled."""
     receipt = Receipt()
-    missing = writer.roots & batch.attempts.keys()
+    missing = set(batch.recorded)
     for texts, ids in in_chunks(list(batch.attempts)):
         for id, attempt, wanted, state_type in connection.execute(
             f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({texts})", ids
@@ -237,15 +243,6 @@ def _without(batch: Batch, fenced: set[bytes]) -> Batch:
     )
 
 
-def _remember_roots(writer: Writer, batch: Batch) -> None:
-    for run in batch.flow_runs:
-        if run.id == run.root_run_id:
-            if run.state_type < FIRST_TERMINAL_CODE:
-                writer.roots.add(run.id)
-            else:
-                writer.roots.discard(run.id)
-
-
 # --- what rows rest on
 
 
@@ -267,14 +264,16 @@ def _define(connection: sqlite3.Connection, batch: Batch) -> None:
 
 def _note_process(writer: Writer, connection: sqlite3.Connection, batch: Batch, now: int) -> None:
     """Note that the process lives, with its first batch and then now and then."""
+    id = batch.process_id
+    if id is None:
+        return
     if batch.process is not None:
-        writer.process_id = batch.process.id
         processes.register(connection, batch.process, now)
-    elif writer.process_id is not None and now - writer.last_seen > _SEEN_EVERY:
-        processes.touch(connection, writer.process_id, now)
+    elif now - writer.last_seen(id) > _SEEN_EVERY:
+        processes.touch(connection, id, now)
     else:
         return
-    writer.last_seen = now
+    writer.seen(id, now)
 
 
 def _task_numbers(writer: Writer, connection: sqlite3.Connection, wanted: set[int]) -> dict[int, int]:
@@ -295,9 +294,7 @@ def _flow_run_numbers(connection: sqlite3.Connection, ids: set[bytes]) -> dict[b
     return numbers
 
 
-def _reserve_flow_runs(
-    writer: Writer, connection: sqlite3.Connection, batch: Batch, missing: dict[bytes, bytes]
-) -> None:
+def _reserve_flow_runs(connection: sqlite3.Connection, batch: Batch, missing: dict[bytes, bytes]) -> None:
     """Make room for flow runs (id to root) that come in a later batch or transaction."""
     _RESERVE_FLOW_RUN.run(
         connection,
@@ -311,7 +308,7 @@ def _reserve_flow_runs(
                 -1,
                 0,
                 _PENDING,
-                writer.process_id,
+                batch.process_id,
                 b"",
             )
             for id, root in missing.items()
@@ -330,9 +327,9 @@ def _write_task_runs(writer: Writer, connection: sqlite3.Connection, batch: Batc
     numbers = _flow_run_numbers(connection, owners.keys() | set(owners.values()))
     missing = {id: root for id, root in owners.items() if id not in numbers}
     if missing:
-        _reserve_flow_runs(writer, connection, batch, missing)
+        _reserve_flow_runs(connection, batch, missing)
         numbers |= _flow_run_numbers(connection, set(missing))
-    process_id = bytearray(writer.process_id or b"")
+    process_id = bytearray(batch.process_id or b"")
     rows = [
         (
             bytearray(run.id),

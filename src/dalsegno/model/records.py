@@ -172,7 +172,12 @@ class Batch(msgspec.Struct, kw_only=True):
 
     attempts: dict[bytes, int]
     """The attempt under which each root run in the batch is written; one whose attempt has moved on is fenced."""
+    recorded: list[bytes] = []
+    """Those of the root runs that an earlier batch recorded: where one is missing now, it was deleted."""
+    process_id: bytes | None = None
+    """The process that sends it."""
     process: ProcessRecord | None = None
+    """All about that process, with its first batch."""
     tasks: list[TaskDefinition] = []
     flows: list[FlowDefinition] = []
     flow_runs: list[FlowRunSnapshot] = []
