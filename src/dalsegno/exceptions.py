@@ -201,6 +201,10 @@ class DiskFull(BackendUnavailable):
     """There is no room left for the database."""
 
 
+class NotAllowed(BackendError):
+    """The server does not know who asks, or does not let them do this."""
+
+
 class ObjectNotFound(BackendError):
     """There is no such object."""
 

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 from pathlib import Path
+from typing import cast
 
 from dalsegno._backend.protocol import Backend
 from dalsegno.exceptions import ConfigurationError
@@ -21,20 +22,19 @@ def connect() -> Backend:
     Raises ConfigurationError if there is none, and DatabaseError subclasses if its database cannot be used.
     """
     settings = get_current_settings()
-    if settings.api.url is not None:
-        raise ConfigurationError(
-            f"DALSEGNO_API_URL is set ({settings.api.url}), but this version has no server support: unset it "
-            f"to use "
-            "the database directly."
-        )
-    url = settings.database.url
+    url = settings.api.url or settings.database.url
     backend = _open.get(url)
     if backend is None:
         with _lock:
             backend = _open.get(url)
             if backend is None:
-                backend = _open[url] = _embedded(url, settings)
+                backend = _open[url] = _embedded(url, settings) if settings.api.url is None else _remote(settings)
     return backend
+
+
+def open_store(settings: Settings) -> Backend:
+    """Open the database that the settings name, for a server; whoever opens it closes it."""
+    return _embedded(settings.database.url, settings)
 
 
 def open_in_memory() -> Backend:
@@ -74,6 +74,13 @@ def database_path(url: str) -> str:
             "'sqlite:////home/me/runs.db'."
         )
     return str(Path(path).expanduser().absolute())
+
+
+def _remote(settings: Settings) -> Backend:
+    from dalsegno._backend.http import HttpBackend
+
+    # Its operations are made from the protocol itself.
+    return cast("Backend", HttpBackend(settings))
 
 
 def _embedded(url: str, settings: Settings) -> Backend:

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flow": ("flow", "List flows."),
     "artifact": ("artifact", "List and inspect artifacts."),
     "variable": ("variable", "Get, set and list variables."),
+    "server": ("server", "Start and stop the server."),
     "config": ("config", "View and change settings."),
     "profile": ("profile", "Switch between sets of settings."),
     "migrate": ("migrate", "Rewrite the imports of Prefect in your files."),

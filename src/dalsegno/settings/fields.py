@@ -15,9 +15,31 @@ from dalsegno.settings import kinds as kind
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
-    """The server, where there is one."""
+    """The server, where there is one, as its clients see it."""
 
     url: Annotated[kind.OptionalText, "URL of a server's API. None: the database is used directly."] = None
+    key: Annotated[kind.OptionalText, "API key to show to the server (`dalsegno api-key create` makes them)."] = None
+    timeout: Annotated[kind.Seconds, "How long a request may take."] = 30.0
+    connect_timeout: Annotated[kind.Seconds, "How long connecting may take."] = 5.0
+    wait: Annotated[
+        kind.Seconds, "How long calls that need an answer wait for a server that cannot be reached."
+    ] = 60.0
+    tls_verify: Annotated[kind.Flag, "Whether the server's certificate is verified."] = True
+    tls_ca_file: Annotated[
+        kind.OptionalPath, "A file of certificates to trust instead of the system's, for a CA of your own."
+    ] = None
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """The server that `dalsegno server start` runs."""
+
+    host: Annotated[kind.Text, "The address to listen on."] = "127.0.0.1"
+    port: Annotated[kind.Number, "The port to listen on; 0: any that is free."] = 4200
+    workers: Annotated[kind.PositiveNumber, "Processes that serve."] = 1
+    allowed_hosts: Annotated[
+        kind.Names, "Further names under which the server is reached: what a Host header may say."
+    ] = ()
+    max_body_size: Annotated[kind.Size, "Larger requests are refused."] = 268_435_456
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
@@ -134,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True):
         kind.OptionalText, "Name of the profile in use. None: the one that the file of profiles calls active."
     ] = None
     api: ApiSettings = ApiSettings()
+    server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     logging: LoggingSettings = LoggingSettings()
     results: ResultsSettings = ResultsSettings()

@@ -1,0 +1,177 @@
+"""The backend over HTTP: each operation of the protocol is one request to a server."""
+
+from __future__ import annotations
+
+import functools
+import random
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import httpcore
+import msgspec
+
+import dalsegno
+from dalsegno import exceptions
+from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, Operation, operations
+from dalsegno.exceptions import BackendError, BackendUnavailable, ConfigurationError, NotAllowed
+from dalsegno.settings import Settings
+
+_COMPRESS_FROM = 16 * 1024
+_LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
+_NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+_FIRST_PAUSE = 0.05  # seconds
+_LONGEST_PAUSE = 2.0
+# The journal, which calls these, has its own way of waiting.
+_NEVER_WAITS = frozenset({"deliver", "heartbeat", "end_process"})
+
+
+class HttpBackend:
+    """Has all operations of `dalsegno._backend.protocol.Backend`; what they do stands there.
+
+    Operations that need an answer wait for a server that cannot be reached, as long as the setting `api.wait` says;
+    those of the journal do not, and a cache look-up counts as a miss. Raises BackendUnavailable when there is no
+    answer, and otherwise the BackendError that the server names.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        api = settings.api
+        assert api.url is not None
+        self.url = api.url.rstrip("/")
+        target = _read_url(self.url)
+        self._target, self._scheme = target, target.scheme
+        self._wait = api.wait
+        self._timeouts = {"connect": api.connect_timeout, "read": api.timeout, "write": api.timeout, "pool": api.timeout}
+        self._headers = _headers(target, api.key)
+        self._compresses = target.host not in _LOOPBACK
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_ssl_context(settings) if target.scheme == b"https" else None,
+            max_connections=16,
+            max_keepalive_connections=8,
+            keepalive_expiry=60.0,
+            retries=0,
+        )
+        self._closed = threading.Event()
+        for operation in operations().values():
+            setattr(self, operation.name, functools.partial(self._call, operation))
+        self.find_cached = self._or_a_miss(operations()["find_cached"])
+
+    def clean_up(self) -> int:
+        """Do nothing: the server keeps its own house."""
+        return 0
+
+    def close(self) -> None:
+        """Close all connections; nobody waits any longer."""
+        self._closed.set()
+        self._pool.close()
+
+    def _call(self, operation: Operation, *arguments: Any, **keywords: Any) -> Any:
+        body = operation.pack_arguments(arguments, keywords)
+        give_up = time.monotonic() + (0.0 if operation.name in _NEVER_WAITS else self._wait)
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return operation.read_result(self._request(operation, body))
+            except BackendUnavailable as error:
+                may_repeat = operation.repeatable or isinstance(error.__cause__, _NOT_SENT)
+                if not may_repeat or time.monotonic() + pause > give_up:
+                    raise
+            if self._closed.wait(pause * (0.5 + random.random() / 2)):
+                raise BackendUnavailable(f"The connection to {self.url} was closed in this process.")
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _or_a_miss(self, operation: Operation) -> Callable[[str], Any]:
+        def find(key: str) -> Any:
+            body = operation.pack_arguments((key,), {})
+            try:
+                return operation.read_result(self._request(operation, body))
+            except BackendUnavailable:
+                return None
+
+        return find
+
+    def _request(self, operation: Operation, body: bytes) -> bytes:
+        headers = self._headers
+        if self._compresses and len(body) > _COMPRESS_FROM:
+            body = zlib.compress(body, 1)
+            headers = [*headers, (b"content-encoding", COMPRESSED.encode())]
+        url = httpcore.URL(
+            scheme=self._target.scheme,
+            host=self._target.host,
+            port=self._target.port,
+            target=self._target.target.rstrip(b"/").removesuffix(b"/api") + PATH.encode() + operation.name.encode(),
+        )
+        try:
+            response = self._pool.request(
+                "POST", url, headers=headers, content=body, extensions={"timeout": self._timeouts}
+            )
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise BackendUnavailable(
+                f"The server at {self.url} cannot be reached ({_reason(error)}). See that it runs "
+                "(`dalsegno server status`) and that DALSEGNO_API_URL is right."
+            ) from error
+        if response.status == 200:
+            return response.content
+        raise self._error(response.status, response.content)
+
+    def _error(self, status: int, body: bytes) -> BackendError:
+        """Return the error that the server names in its answer."""
+        try:
+            problem = msgspec.json.decode(body, type=Problem)
+        except msgspec.DecodeError:
+            problem = Problem(title=f"HTTP {status}", detail=f"It answered {body[:200]!r}.")
+        if status in (401, 403):
+            return NotAllowed(f"The server at {self.url} refuses: {problem.detail}")
+        if status >= 500 or status in (408, 425, 429):
+            return BackendUnavailable(f"The server at {self.url} cannot do it now ({problem.detail or problem.title})")
+        kind = getattr(exceptions, problem.error or "", None)
+        if isinstance(kind, type) and issubclass(kind, BackendError):
+            return kind(problem.detail)
+        return BackendError(f"The server at {self.url} refused {problem.title}: {problem.detail}")
+
+
+class Problem(msgspec.Struct):
+    """What this side reads of an error of the server (RFC 9457)."""
+
+    title: str = ""
+    detail: str = ""
+    error: str | None = None
+    """The name of the class in `dalsegno.exceptions`."""
+
+
+def _read_url(url: str) -> httpcore.URL:
+    target = httpcore.URL(url)
+    if target.scheme not in (b"http", b"https") or not target.host:
+        raise ConfigurationError(f"DALSEGNO_API_URL is {url!r}: it must be like 'http://127.0.0.1:4200/api'.")
+    return target
+
+
+def _headers(target: httpcore.URL, key: str | None) -> list[tuple[bytes, bytes]]:
+    port = b"" if target.port is None else b":%d" % target.port
+    headers = [
+        (b"host", target.host + port),
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"accept", MEDIA_TYPE.encode()),
+        (b"user-agent", f"dalsegno/{dalsegno.__version__}".encode()),
+        (b"dalsegno-version", dalsegno.__version__.encode()),
+    ]
+    if key:
+        headers.append((b"authorization", b"Bearer " + key.encode()))
+    return headers
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    api = settings.api
+    if not api.tls_verify:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return ssl.create_default_context(cafile=None if api.tls_ca_file is None else str(api.tls_ca_file))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

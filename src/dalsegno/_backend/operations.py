@@ -1,0 +1,86 @@
+"""The operations of the Backend protocol as they travel over HTTP: their names, arguments, results and roles.
+
+All of it is read from the protocol's own signatures, so the client and the server cannot disagree. An operation is a
+``POST /api/engine/NAME``; its body is the msgpack array of its arguments, in the order of the signature, and the
+answer the msgpack of its result.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from dalsegno._backend import protocol
+from dalsegno.model.roles import Role
+
+PATH = "/api/engine/"
+MEDIA_TYPE = "application/msgpack"
+COMPRESSED = "deflate"
+"""The Content-Encoding of large bodies: zlib."""
+
+# What each needs, and whether doing it twice is the same as doing it once.
+_ONCE = frozenset({"open_run", "delete_flow_run", "set_variable", "unset_variable"})
+_ROLES: Mapping[str, Role] = {
+    "deliver": Role.OPERATOR,
+    "heartbeat": Role.OPERATOR,
+    "end_process": Role.OPERATOR,
+    "open_run": Role.OPERATOR,
+    "put_cached": Role.OPERATOR,
+    "request_cancel": Role.OPERATOR,
+    "set_task_result": Role.OPERATOR,
+    "delete_flow_run": Role.OPERATOR,
+    "update_artifact": Role.OPERATOR,
+    "set_variable": Role.EDITOR,
+    "unset_variable": Role.EDITOR,
+}
+_NOT_REMOTE = frozenset({"url", "close", "clean_up"})
+
+
+class Operation:
+    """One operation: how its arguments are packed and its result is read."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        hints = typing.get_type_hints(function)
+        self.name = name
+        self.role = _ROLES.get(name, Role.VIEWER)
+        self.repeatable = name not in _ONCE
+        parameters = list(inspect.signature(function).parameters.values())
+        self._signature = inspect.Signature(parameters)
+        self._keywords = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+        self._count = len(parameters) - 1 - len(self._keywords)
+        types = [hints[each.name] for each in parameters[1:]]
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode_arguments = msgspec.msgpack.Decoder(tuple[tuple(types)] if types else tuple[()]).decode
+        self._decode_result = msgspec.msgpack.Decoder(hints["return"]).decode
+
+    def pack_arguments(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> bytes:
+        """Return the body of a call. Raises TypeError if the arguments do not fit the signature."""
+        bound = self._signature.bind(None, *arguments, **keywords)
+        bound.apply_defaults()
+        return self._encode(list(bound.arguments.values())[1:])
+
+    def call(self, backend: Any, body: bytes) -> bytes:
+        """Perform a call that `pack_arguments` packed. Raises msgspec.DecodeError where the body is none."""
+        values = self._decode_arguments(body)
+        keywords = dict(zip(self._keywords, values[self._count :], strict=True))
+        return self._encode(getattr(backend, self.name)(*values[: self._count], **keywords))
+
+    def read_result(self, body: bytes) -> Any:
+        """Return the result that a call gave back."""
+        return self._decode_result(body)
+
+
+@functools.cache
+def operations() -> Mapping[str, Operation]:
+    """Return the operations that can be called over HTTP, by name."""
+    found = vars(protocol.Backend).items()
+    return {
+        name: Operation(name, function)
+        for name, function in found
+        if inspect.isfunction(function) and not name.startswith("_") and name not in _NOT_REMOTE
+    }

@@ -1,0 +1,1 @@
+"""The server: the API over the store, the loops that keep it, and the page. `application.create_app` is the way in."""

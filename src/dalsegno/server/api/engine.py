@@ -1,0 +1,46 @@
+"""`/api/engine`: the operations that running flows and the command line need, in msgpack, as `Backend` has them."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import anyio.to_thread
+from litestar import Request, Response, post
+from litestar.exceptions import ClientException, HTTPException, NotFoundException
+
+from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
+
+
+@post(PATH + "{operation:str}", status_code=200, include_in_schema=False)
+async def call(operation: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Perform one operation."""
+    found = operations().get(operation)
+    if found is None:
+        raise NotFoundException(f"There is no operation {operation!r}: is the client of another version?")
+    if request.content_type[0] != MEDIA_TYPE:
+        raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
+    body = _unpacked(await request.body(), request)
+    state = request.app.state
+    result = await anyio.to_thread.run_sync(found.call, state.backend, body, limiter=state.store_calls)
+    return Response(result, media_type=MEDIA_TYPE)
+
+
+def _unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
+    encoding = request.headers.get("content-encoding")
+    if encoding is None:
+        return body
+    if encoding != COMPRESSED:
+        raise HTTPException(status_code=415, detail=f"The encoding {encoding!r} is not known here; use {COMPRESSED}.")
+    most: int = request.app.state.max_body_size
+    inflater = zlib.decompressobj()
+    try:
+        whole = inflater.decompress(body, most)
+    except zlib.error as error:
+        raise ClientException(f"The body is not {COMPRESSED}: {error}.") from None
+    if inflater.unconsumed_tail:
+        raise HTTPException(status_code=413, detail=f"The body is larger than {most} bytes when it is unpacked.")
+    return whole
+
+
+routes = [call]

@@ -1,0 +1,47 @@
+"""Puts the server together: routes, errors, limits and the store behind them. `create_app` opens nothing itself."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+
+import dalsegno
+from dalsegno._backend.protocol import Backend
+from dalsegno.server import page, problems
+from dalsegno.server.api import engine, health
+from dalsegno.settings import Settings
+
+_STORE_CALLS = 32
+"""Threads that wait for the database at one time."""
+
+
+def create_app(backend: Backend, settings: Settings) -> Litestar:
+    """Return the application that serves a store; whoever made the backend closes it."""
+    return Litestar(
+        route_handlers=[*health.routes, *engine.routes, *page.routes],
+        exception_handlers={Exception: problems.answer},
+        state=State(
+            {
+                "backend": backend,
+                "settings": settings,
+                "max_body_size": settings.server.max_body_size,
+                "log": logging.getLogger("dalsegno.server"),
+            }
+        ),
+        on_startup=[_make_limiter],
+        request_max_body_size=settings.server.max_body_size,
+        openapi_config=OpenAPIConfig(title="Dalsegno", version=dalsegno.__version__, path="/api/docs"),
+        logging_config=None,
+    )
+
+
+async def _make_limiter(app: Litestar) -> None:
+    # It belongs to the loop, so it is made in it.
+    app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
+
+
