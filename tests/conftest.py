@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+WHERE = "TEST_RECORDS"
+"""Where flows of the tests record: nothing (their own database), ``server-sqlite`` or ``server-postgresql``."""
 
 # A busy machine is not a failing property. In CI hypothesis takes its own profile, which repeats itself.
 if "CI" not in os.environ:
@@ -26,8 +30,27 @@ def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("DALSEGNO_HOME", str(home))
-    yield home
-    close_embedded_backend()
+    with recording_in(os.environ.get(WHERE), monkeypatch):
+        yield home
+        close_embedded_backend()
+
+
+@contextmanager
+def recording_in(where: str | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have what the test runs recorded by a server, where the whole run of tests was told so."""
+    if not where:
+        yield
+        return
+    from tests.served import serving
+
+    from dalsegno._backend.embedded import StoreBackend
+
+    assert where == "server-sqlite", where
+    backend = StoreBackend.in_memory()
+    with serving(backend) as url:
+        monkeypatch.setenv("DALSEGNO_API_URL", url)
+        yield
+    backend.close()
 
 
 def close_embedded_backend() -> None:

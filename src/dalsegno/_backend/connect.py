@@ -6,11 +6,14 @@ import atexit
 import os
 import threading
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from dalsegno._backend.protocol import Backend
 from dalsegno.exceptions import ConfigurationError
 from dalsegno.settings import Settings, get_current_settings
+
+if TYPE_CHECKING:
+    from dalsegno._backend.embedded import StoreBackend
 
 _open: dict[str, Backend] = {}
 _lock = threading.Lock()
@@ -32,7 +35,7 @@ def connect() -> Backend:
     return backend
 
 
-def open_store(settings: Settings) -> Backend:
+def open_store(settings: Settings) -> StoreBackend:
     """Open the database that the settings name, for a server; whoever opens it closes it."""
     return _embedded(settings.database.url, settings)
 
@@ -83,7 +86,7 @@ def _remote(settings: Settings) -> Backend:
     return cast("Backend", HttpBackend(settings))
 
 
-def _embedded(url: str, settings: Settings) -> Backend:
+def _embedded(url: str, settings: Settings) -> StoreBackend:
     from dalsegno._backend.embedded import StoreBackend
 
     return StoreBackend(

@@ -44,7 +44,12 @@ class HttpBackend:
         target = _read_url(self.url)
         self._target, self._scheme = target, target.scheme
         self._wait = api.wait
-        self._timeouts = {"connect": api.connect_timeout, "read": api.timeout, "write": api.timeout, "pool": api.timeout}
+        self._timeouts = {
+            "connect": api.connect_timeout,
+            "read": api.timeout,
+            "write": api.timeout,
+            "pool": api.timeout,
+        }
         self._headers = _headers(target, api.key)
         self._compresses = target.host not in _LOOPBACK
         self._pool = httpcore.ConnectionPool(

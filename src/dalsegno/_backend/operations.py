@@ -17,6 +17,7 @@ import msgspec
 
 from dalsegno._backend import protocol
 from dalsegno.model.roles import Role
+from dalsegno.model.texts import storable
 
 PATH = "/api/engine/"
 MEDIA_TYPE = "application/msgpack"
@@ -62,7 +63,11 @@ class Operation:
         """Return the body of a call. Raises TypeError if the arguments do not fit the signature."""
         bound = self._signature.bind(None, *arguments, **keywords)
         bound.apply_defaults()
-        return self._encode(list(bound.arguments.values())[1:])
+        values = list(bound.arguments.values())[1:]
+        try:
+            return self._encode(values)
+        except UnicodeEncodeError:
+            return self._encode(storable(msgspec.to_builtins(values, builtin_types=(bytes,))))
 
     def call(self, backend: Any, body: bytes) -> bytes:
         """Perform a call that `pack_arguments` packed. Raises msgspec.DecodeError where the body is none."""

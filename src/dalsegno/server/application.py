@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import anyio
 from litestar import Litestar
@@ -11,7 +10,7 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
 import dalsegno
-from dalsegno._backend.protocol import Backend
+from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems
 from dalsegno.server.api import engine, health
 from dalsegno.settings import Settings
@@ -20,7 +19,7 @@ _STORE_CALLS = 32
 """Threads that wait for the database at one time."""
 
 
-def create_app(backend: Backend, settings: Settings) -> Litestar:
+def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
     return Litestar(
         route_handlers=[*health.routes, *engine.routes, *page.routes],
@@ -28,6 +27,7 @@ def create_app(backend: Backend, settings: Settings) -> Litestar:
         state=State(
             {
                 "backend": backend,
+                "database": backend.database,
                 "settings": settings,
                 "max_body_size": settings.server.max_body_size,
                 "log": logging.getLogger("dalsegno.server"),
@@ -43,5 +43,3 @@ def create_app(backend: Backend, settings: Settings) -> Litestar:
 async def _make_limiter(app: Litestar) -> None:
     # It belongs to the loop, so it is made in it.
     app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
-
-

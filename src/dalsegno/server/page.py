@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import anyio.to_thread
 from litestar import MediaType, Request, get
 
 import dalsegno
 from dalsegno.model.views import FlowRunView, Page, RunFilter
+from dalsegno.server.asking import ask
 
 _SHOWN = 20
 _TEMPLATE = """<!doctype html>
@@ -35,10 +35,7 @@ _TEMPLATE = """<!doctype html>
 @get("/", media_type=MediaType.HTML, include_in_schema=False)
 async def status_page(request: Request[Any, Any, Any]) -> str:
     """Show that the server runs, and the latest flow runs."""
-    state = request.app.state
-    runs = await anyio.to_thread.run_sync(
-        lambda: state.backend.list_flow_runs(RunFilter(top_level=True), Page(limit=_SHOWN)), limiter=state.store_calls
-    )
+    runs = await ask(request, request.app.state.backend.list_flow_runs, RunFilter(top_level=True), Page(limit=_SHOWN))
     return _TEMPLATE.format(
         version=escape(dalsegno.__version__),
         rows="\n".join(map(_row, runs)) or '<tr><td colspan="3">None yet.</td></tr>',

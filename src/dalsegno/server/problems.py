@@ -78,9 +78,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         )
     if problem.status == 503:
         headers["retry-after"] = "1"
-    return Response(
-        msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
-    )
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def problem_of(error: Exception) -> ProblemDetails:

@@ -21,9 +21,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
     key: Annotated[kind.OptionalText, "API key to show to the server (`dalsegno api-key create` makes them)."] = None
     timeout: Annotated[kind.Seconds, "How long a request may take."] = 30.0
     connect_timeout: Annotated[kind.Seconds, "How long connecting may take."] = 5.0
-    wait: Annotated[
-        kind.Seconds, "How long calls that need an answer wait for a server that cannot be reached."
-    ] = 60.0
+    wait: Annotated[kind.Seconds, "How long calls that need an answer wait for a server that cannot be reached."] = 60.0
     tls_verify: Annotated[kind.Flag, "Whether the server's certificate is verified."] = True
     tls_ca_file: Annotated[
         kind.OptionalPath, "A file of certificates to trust instead of the system's, for a CA of your own."

@@ -5,15 +5,16 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-import anyio.to_thread
 from litestar import Request, Response, post
 from litestar.exceptions import ClientException, HTTPException, NotFoundException
+from litestar.params import FromPath
 
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
+from dalsegno.server.asking import ask
 
 
 @post(PATH + "{operation:str}", status_code=200, include_in_schema=False)
-async def call(operation: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
     """Perform one operation."""
     found = operations().get(operation)
     if found is None:
@@ -22,7 +23,7 @@ async def call(operation: str, request: Request[Any, Any, Any]) -> Response[byte
         raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
     body = _unpacked(await request.body(), request)
     state = request.app.state
-    result = await anyio.to_thread.run_sync(found.call, state.backend, body, limiter=state.store_calls)
+    result = await ask(request, found.call, state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio.to_thread
 import msgspec
 from litestar import Request, get
 
 import dalsegno
+from dalsegno.server.asking import ask
 
 
 class Health(msgspec.Struct):
@@ -34,8 +34,7 @@ async def health() -> Health:
 @get("/api/ready", tags=["Server"], operation_id="read_ready")
 async def ready(request: Request[Any, Any, Any]) -> Health:
     """Say that the server can reach its database; 503 if it cannot."""
-    state = request.app.state
-    await anyio.to_thread.run_sync(state.backend.change_token, limiter=state.store_calls)
+    await ask(request, request.app.state.backend.change_token)
     return Health("ready")
 
 

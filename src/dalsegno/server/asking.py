@@ -1,0 +1,18 @@
+"""How handlers ask the store: in a thread, a bounded number at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import anyio.to_thread
+from litestar import Request
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def ask(request: Request[Any, Any, Any], function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    """Call a function that waits for the database, in a thread."""
+    limiter = request.app.state.store_calls
+    return await anyio.to_thread.run_sync(lambda: function(*arguments, **keywords), limiter=limiter)

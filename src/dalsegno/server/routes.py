@@ -1,0 +1,37 @@
+"""Every route of the server: who may use it, and how it may answer. One table, which tests walk.
+
+A route that is not here is refused, so that none is ever open by mistake.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dalsegno._backend.operations import PATH
+from dalsegno.model.roles import Role
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One route."""
+
+    method: str
+    path: str
+    """As the application declares it: ``"/api/flow-runs/{id:str}"``."""
+    role: Role | None
+    """The lowest role that may use it; None: everybody, without login."""
+    statuses: frozenset[int]
+    """The answers that it may give."""
+
+
+def _route(method: str, path: str, role: Role | None, *statuses: int) -> Route:
+    return Route(method, path, role, frozenset(statuses))
+
+
+ROUTES: tuple[Route, ...] = (
+    _route("GET", "/", Role.VIEWER, 200),
+    _route("GET", "/api/health", None, 200),
+    _route("GET", "/api/ready", None, 200, 503),
+    _route("GET", "/api/version", None, 200),
+    # Which role an operation needs stands beside its signature.
+    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 403, 404, 409, 413, 415, 503),
+)
