@@ -79,7 +79,7 @@ def database_path(url: str) -> str:
 def _embedded(url: str, settings: Settings) -> Backend:
     from dalsegno._backend.embedded import StoreBackend
 
-    return StoreBackend(
+    return StoreBackend.in_file(
         database_path(url),
         busy_timeout=settings.database.busy_timeout,
         allow_network_file_system=settings.database.allow_network_file_system,
