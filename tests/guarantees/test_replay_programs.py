@@ -164,7 +164,7 @@ def check_in_processes(story: Story, folder: Path) -> None:
     assume(any(outcome.state == "Crashed" for outcome, _ in expected))
     note(repr(story))
     (folder / replay_process.PLAN).write_bytes(pickle.dumps(story.plan))
-    backend = StoreBackend(str(folder / "runs.db"))
+    backend = StoreBackend.in_file(str(folder / "runs.db"))
     environment = {
         **os.environ,
         "DALSEGNO_HOME": str(folder / "home"),

@@ -17,6 +17,6 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def backend(path: Path) -> Iterator[StoreBackend]:
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     yield backend
     backend.close()

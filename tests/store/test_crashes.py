@@ -16,8 +16,8 @@ from tests.store.test_attempts import gone, record_of
 from dalsegno import _processes
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import crashes
-from dalsegno._store.connections import Database
 from dalsegno._store.processes import LONGEST_SILENCE
+from dalsegno._store.sqlite.database import SqliteDatabase
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import RunFilter
 
@@ -26,7 +26,7 @@ _VICTIM = """
 import sys
 from dalsegno._backend.embedded import StoreBackend
 from tests.store.make import PENDING, RUNNING, Run
-backend = StoreBackend(sys.argv[1])
+backend = StoreBackend.in_file(sys.argv[1])
 run = Run()
 backend.deliver(run.batch(
     flow_runs=[run.flow_run()],
@@ -70,12 +70,12 @@ def test_the_runs_of_a_killed_process_are_crashed(killed: tuple[bytes, int], bac
 
 
 def test_two_that_find_the_same_crash_say_it_once(killed: tuple[bytes, int], path: Path) -> None:
-    first, second = Database(str(path)), Database(str(path))
+    first, second = SqliteDatabase(str(path)), SqliteDatabase(str(path))
     moment = now()
     crashes.find_crashed(first, moment)
     process = _processes.current_process()
     second.write(lambda connection: crashes.crash_process(connection, process, moment, moment))
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     seen = backend.read_flow_run(killed[0])
     assert seen is not None
     assert [state.name for state in seen.states or []] == ["Running", "Crashed"]

@@ -15,7 +15,7 @@ import pytest
 from tests.store.make import Run, many_task_runs
 
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno._store import files
+from dalsegno._store.sqlite import files
 from dalsegno.exceptions import (
     DatabaseCorrupt,
     DatabaseError,
@@ -37,22 +37,22 @@ def test_a_new_file_reclaims_space_and_has_a_write_ahead_log(backend: StoreBacke
 
 
 def test_a_newer_database_is_refused_with_both_versions(path: Path) -> None:
-    StoreBackend(str(path)).close()
+    StoreBackend.in_file(str(path)).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 1\."):
-        StoreBackend(str(path))
+        StoreBackend.in_file(str(path))
 
 
 def test_a_file_that_is_no_database_is_called_damaged(path: Path) -> None:
     path.write_bytes(b"not a database at all, " * 400)
     with pytest.raises(DatabaseCorrupt, match=r"Restore a backup.* \.recover"):
-        StoreBackend(str(path))
+        StoreBackend.in_file(str(path))
 
 
 def test_a_damaged_database_is_refused_and_left_as_it_is(path: Path) -> None:
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 2000)))
     backend.close()
@@ -60,12 +60,12 @@ def test_a_damaged_database_is_refused_and_left_as_it_is(path: Path) -> None:
     content[4096:] = os.urandom(len(content) - 4096)
     path.write_bytes(content)
     with pytest.raises(DatabaseCorrupt, match=str(path)):
-        StoreBackend(str(path))
+        StoreBackend.in_file(str(path))
     assert path.read_bytes() == content
 
 
 def test_damage_that_is_met_later_is_named_too(path: Path) -> None:
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 2000)))
     backend.close()
@@ -73,7 +73,7 @@ def test_damage_that_is_met_later_is_named_too(path: Path) -> None:
     half = len(content) // 2
     content[half:] = os.urandom(len(content) - half)
     path.write_bytes(content)
-    again = StoreBackend(str(path))
+    again = StoreBackend.in_file(str(path))
     with pytest.raises(DatabaseCorrupt, match=str(path)):
         again.list_task_runs(RunFilter(), Page(limit=2000))
     again.close()
@@ -85,19 +85,19 @@ def test_a_database_of_another_program_is_not_touched(path: Path) -> None:
     connection.close()
     before = path.read_bytes()
     with pytest.raises(DatabaseError, match="not one of Dalsegno's"):
-        StoreBackend(str(path))
+        StoreBackend.in_file(str(path))
     assert path.read_bytes() == before
 
 
 def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="a folder, not a file"):
-        StoreBackend(str(tmp_path))
+        StoreBackend.in_file(str(tmp_path))
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(DatabaseError, match=str(tmp_path / "home")):
-        StoreBackend(str(tmp_path / "home" / "runs.db"))
+        StoreBackend.in_file(str(tmp_path / "home" / "runs.db"))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def as_nobody(path: Path) -> str:
         try:
             if os.getuid() == 0:
                 os.setuid(65534)
-            StoreBackend(str(path))
+            StoreBackend.in_file(str(path))
             said = "nothing"
         except BaseException as error:
             said = f"{type(error).__name__}: {error}"
@@ -141,7 +141,7 @@ def test_a_home_that_cannot_be_written_is_named(open_folder: Path) -> None:
 
 def test_a_database_that_cannot_be_written_is_named(open_folder: Path) -> None:
     path = open_folder / "runs.db"
-    StoreBackend(str(path)).close()
+    StoreBackend.in_file(str(path)).close()
     path.chmod(0o444)
     open_folder.chmod(0o555)
     said = as_nobody(path)
@@ -159,7 +159,7 @@ from tests.store.make import Run, many_task_runs
 path, ballast = sys.argv[1:]
 def allow(pages):
     backend.database.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchall())
-backend = StoreBackend(path)
+backend = StoreBackend.in_file(path)
 if not ballast:
     allow(500)
 run = Run()
@@ -220,5 +220,5 @@ def test_a_network_file_system_is_told_from_a_local_one(tmp_path: Path) -> None:
 def test_a_network_file_system_is_refused_unless_it_is_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "file_system", lambda folder: "nfs4")
     with pytest.raises(DatabaseError, match=r"nfs4.*DALSEGNO_DATABASE_ALLOW_NETWORK_FILE_SYSTEM=true"):
-        StoreBackend(str(path))
-    StoreBackend(str(path), allow_network_file_system=True).close()
+        StoreBackend.in_file(str(path))
+    StoreBackend.in_file(str(path), allow_network_file_system=True).close()

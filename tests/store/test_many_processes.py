@@ -15,7 +15,7 @@ import pytest
 from tests.store.make import COMPLETED, RUNNING, Run, many_task_runs
 
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno._store.connections import Database
+from dalsegno._store.sqlite.database import SqliteDatabase
 from dalsegno.exceptions import BackendUnavailable
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import Page, RunFilter
@@ -30,7 +30,7 @@ from tests.store.make import COMPLETED, Run, many_task_runs
 path, batches, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 print("ready", flush=True)
 input()
-backend = StoreBackend(path)
+backend = StoreBackend.in_file(path)
 run = Run()
 waits = []
 for index in range(batches):
@@ -90,7 +90,7 @@ def test_fifty_processes_make_one_database_and_write_to_it(path: Path) -> None:
     waits = sorted(float(wait) for out, _ in said for wait in out.split())
     assert len(waits) == 500
     print(f"waited at p50 {waits[250]:.3f} s, p99 {waits[495]:.3f} s, most {waits[-1]:.3f} s")
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     runs = backend.list_flow_runs(RunFilter(), Page())
     assert [run.state.name for run in runs] == ["Completed"] * 50
     assert backend.count_task_runs(RunFilter()) == {"Completed": 50 * 10 * 20}
@@ -108,7 +108,7 @@ def test_killed_writers_leave_a_sound_database_with_all_that_was_acknowledged(pa
             writer.send_signal(signal.SIGKILL)
             writer.communicate()
         assert not path.exists() or integrity(path) == "ok"
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     backend.find_crashed()
     for run in backend.list_flow_runs(RunFilter(), Page()):
         assert run.state.name == "Crashed"
@@ -120,7 +120,7 @@ def test_killed_writers_leave_a_sound_database_with_all_that_was_acknowledged(pa
 
 
 def test_a_write_waits_for_another_and_gives_up_in_time(path: Path) -> None:
-    holding, waiting = Database(str(path)), Database(str(path), busy_timeout=0.2)
+    holding, waiting = SqliteDatabase(str(path)), SqliteDatabase(str(path), busy_timeout=0.2)
     held, release = threading.Event(), threading.Event()
 
     def hold(connection: sqlite3.Connection) -> None:
@@ -132,7 +132,7 @@ def test_a_write_waits_for_another_and_gives_up_in_time(path: Path) -> None:
     held.wait(30)
     with pytest.raises(BackendUnavailable, match="in use by other processes"):
         waiting.write(lambda connection: None)
-    patient = Database.__new__(Database)
+    patient = SqliteDatabase.__new__(SqliteDatabase)
     patient.__dict__ |= waiting.__dict__ | {"_busy_timeout": 30.0}
     threading.Timer(0.1, release.set).start()
     assert patient.write(lambda connection: "done") == "done"
@@ -142,10 +142,10 @@ def test_a_write_waits_for_another_and_gives_up_in_time(path: Path) -> None:
 
 
 def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
-    other = Database(str(path))
+    other = SqliteDatabase(str(path))
     seen = other.write(lambda connection: backend.read_flow_run(run.id))
     assert seen is not None
     other.close()
@@ -190,7 +190,7 @@ def test_the_end_of_a_child_does_not_drop_its_parents_locks(backend: StoreBacken
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     assert in_child(lambda: b"ended") == b"ended"
-    other = Database(str(path), busy_timeout=0.0)
+    other = SqliteDatabase(str(path), busy_timeout=0.0)
 
     def try_to_write(connection: sqlite3.Connection) -> None:
         with pytest.raises(BackendUnavailable):

@@ -211,7 +211,7 @@ def test_artifacts_are_found_by_key_and_run(backend: StoreBackend, shop: Shop) -
 def test_a_change_by_anybody_changes_the_token(backend: StoreBackend) -> None:
     before = backend.change_token()
     assert backend.change_token() == before
-    other = StoreBackend(backend.database.path)
+    other = StoreBackend.in_file(backend.database.path)
     run = Run()
     other.deliver(run.batch(flow_runs=[run.flow_run()]))
     after = backend.change_token()

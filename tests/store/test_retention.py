@@ -88,7 +88,7 @@ def test_a_file_outside_the_folder_of_its_run_is_left_alone(backend: StoreBacken
 
 
 def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:
-    backend = StoreBackend(str(path), runs_age=90.0 * _DAY, logs_age=30.0 * _DAY)
+    backend = StoreBackend.in_file(str(path), runs_age=90.0 * _DAY, logs_age=30.0 * _DAY)
     fill(backend, tmp_path, 1)
     younger = rows(backend)
     fill(backend, tmp_path, 40)
@@ -107,7 +107,7 @@ def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_goes_where_everything_is_kept(path: Path, tmp_path: Path) -> None:
-    backend = StoreBackend(str(path), runs_age=None, logs_age=None)
+    backend = StoreBackend.in_file(str(path), runs_age=None, logs_age=None)
     fill(backend, tmp_path, 4000)
     before = rows(backend)
     assert backend.clean_up() == 0
@@ -116,11 +116,11 @@ def test_nothing_goes_where_everything_is_kept(path: Path, tmp_path: Path) -> No
 
 
 def test_the_file_shrinks_when_runs_go(path: Path, tmp_path: Path) -> None:
-    backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=None)
+    backend = StoreBackend.in_file(str(path), runs_age=1.0 * _DAY, logs_age=None)
     fill(backend, tmp_path, 10, task_runs=8000)
     backend.close()
     before = os.path.getsize(path)
-    backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=None)
+    backend = StoreBackend.in_file(str(path), runs_age=1.0 * _DAY, logs_age=None)
     while backend.clean_up():
         pass
     backend.close()
@@ -129,7 +129,7 @@ def test_the_file_shrinks_when_runs_go(path: Path, tmp_path: Path) -> None:
 
 def test_no_slice_holds_the_write_lock_for_long(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured in rows: a transaction of retention deletes at most a slice."""
-    backend = StoreBackend(str(path), runs_age=1.0 * _DAY, logs_age=1.0 * _DAY)
+    backend = StoreBackend.in_file(str(path), runs_age=1.0 * _DAY, logs_age=1.0 * _DAY)
     fill(backend, tmp_path, 10, task_runs=5000)
     sizes: list[int] = []
     write = backend.database.write

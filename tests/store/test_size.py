@@ -13,7 +13,7 @@ ROWS = 100_000
 
 
 def test_a_trivial_task_run_takes_at_most_300_bytes(path: Path) -> None:
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     for _ in range(ROWS // 4000):
@@ -25,7 +25,7 @@ def test_a_trivial_task_run_takes_at_most_300_bytes(path: Path) -> None:
 
 def test_task_runs_that_end_later_than_they_began_take_no_more(path: Path) -> None:
     """Two deliveries for each: the row is updated, and grows."""
-    backend = StoreBackend(str(path))
+    backend = StoreBackend.in_file(str(path))
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     for _ in range(5):

@@ -12,12 +12,12 @@ import pytest
 from tests.store.make import Run
 
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno._store.turns import Turns
+from dalsegno._store.sqlite.turns import Turns
 
 # Takes a turn, says so, and keeps it until it is told to go on.
 _HOLDER = """
 import sys
-from dalsegno._store.turns import Turns
+from dalsegno._store.sqlite.turns import Turns
 turns = Turns(sys.argv[1])
 assert turns.take(30)
 print("mine", flush=True)
@@ -113,7 +113,7 @@ def test_where_there_can_be_no_queue_everybody_may_try(tmp_path: Path) -> None:
 
 def test_a_stopped_process_in_the_queue_does_not_stop_the_others(path: Path) -> None:
     """The queue is for fairness alone: when no turn comes in time, SQLite's own lock decides."""
-    backend = StoreBackend(str(path), busy_timeout=0.2)
+    backend = StoreBackend.in_file(str(path), busy_timeout=0.2)
     run = Run()
     with start(Path(f"{path}-queue")) as other:
         assert said(other) == "mine\n"

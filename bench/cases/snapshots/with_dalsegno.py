@@ -73,7 +73,7 @@ def completed(root: bytes, version: int, number: int) -> TaskRunSnapshot:
 
 if __name__ == "__main__":
     root = new_id()
-    backend = StoreBackend(str(probe.home() / "store.db"))
+    backend = StoreBackend.in_file(str(probe.home() / "store.db"))
     backend.deliver(first_batch(root))
     sizes = [min(BATCH, probe.size() - start) for start in range(0, probe.size(), BATCH)]
     batches = [batch_of(size, root, version) for version, size in enumerate(sizes, 2)]

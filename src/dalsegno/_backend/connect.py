@@ -89,7 +89,7 @@ def _remote(settings: Settings) -> Backend:
 def _embedded(url: str, settings: Settings) -> StoreBackend:
     from dalsegno._backend.embedded import StoreBackend
 
-    return StoreBackend(
+    return StoreBackend.in_file(
         database_path(url),
         busy_timeout=settings.database.busy_timeout,
         allow_network_file_system=settings.database.allow_network_file_system,

@@ -20,7 +20,8 @@ from dalsegno._store import (
     retention,
     variables,
 )
-from dalsegno._store.connections import BUSY_TIMEOUT, Database
+from dalsegno._store.connection import Database
+from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
     ArtifactView,
@@ -41,27 +42,29 @@ _DAY = 86_400.0
 
 
 class StoreBackend:
-    """Keeps the records in one SQLite file. What the methods do stands in `dalsegno._backend.protocol`."""
+    """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
     def __init__(
-        self,
+        self, database: Database, *, runs_age: float | None = 90 * _DAY, logs_age: float | None = 30 * _DAY
+    ) -> None:
+        self.database = database
+        self._runs_age = runs_age
+        self._logs_age = logs_age
+        self._writer = apply.Writer(self.database)
+
+    @classmethod
+    def in_file(
+        cls,
         path: str,
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         allow_network_file_system: bool = False,
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
-        temporary: bool = False,
-    ) -> None:
-        self.database = Database(
-            path,
-            busy_timeout=busy_timeout,
-            allow_network_file_system=allow_network_file_system,
-            temporary=temporary,
-        )
-        self._runs_age = runs_age
-        self._logs_age = logs_age
-        self._writer = apply.Writer(self.database)
+    ) -> StoreBackend:
+        """Return a backend over an SQLite file, which is made if it is not there."""
+        database = SqliteDatabase(path, busy_timeout=busy_timeout, allow_network_file_system=allow_network_file_system)
+        return cls(database, runs_age=runs_age, logs_age=logs_age)
 
     @classmethod
     def in_memory(cls) -> StoreBackend:
@@ -71,11 +74,11 @@ class StoreBackend:
         folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         handle, path = tempfile.mkstemp(prefix="dalsegno-", suffix=".db", dir=folder)
         os.close(handle)
-        return cls(path, runs_age=None, logs_age=None, temporary=True)
+        return cls(SqliteDatabase(path, temporary=True), runs_age=None, logs_age=None)
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.database.path}"
+        return self.database.url
 
     # --- the upward stream
 

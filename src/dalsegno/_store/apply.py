@@ -5,7 +5,6 @@ Applying is "insert, or update where mine is newer", so duplicates and retries a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._store import processes
-from dalsegno._store.connections import Database
+from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, marks
 from dalsegno.model.records import (
     ArtifactRecord,
@@ -144,7 +143,7 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
 def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now: int) -> Receipt:
     """Note that a process lives; tell it which of its recorded root runs it lost, and which are to be cancelled."""
 
-    def beat(connection: sqlite3.Connection) -> Receipt:
+    def beat(connection: Connection) -> Receipt:
         processes.touch(connection, process_id, now)
         found = {
             row[0]: row[1:]
@@ -188,7 +187,7 @@ def _split(batch: Batch) -> Iterator[Batch]:
     yield msgspec.structs.replace(batch, task_runs=[], logs=[], blobs=[])
 
 
-def _apply(writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: dict[int, int], now: int) -> Receipt:
+def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int, int], now: int) -> Receipt:
     """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is
     committed."""
     receipt = _look_at_roots(connection, batch)
@@ -214,7 +213,7 @@ def _apply(writer: Writer, connection: sqlite3.Connection, batch: Batch, tasks: 
 # --- fencing
 
 
-def _look_at_roots(connection: sqlite3.Connection, batch: Batch) -> Receipt:
+def _look_at_roots(connection: Connection, batch: Batch) -> Receipt:
     """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants
     cancelled."""
     receipt = Receipt()
@@ -246,7 +245,7 @@ def _without(batch: Batch, fenced: set[bytes]) -> Batch:
 # --- what rows rest on
 
 
-def _define(connection: sqlite3.Connection, batch: Batch) -> None:
+def _define(connection: Connection, batch: Batch) -> None:
     if batch.flows:
         _INSERT_FLOW.run(
             connection,
@@ -262,7 +261,7 @@ def _define(connection: sqlite3.Connection, batch: Batch) -> None:
         )
 
 
-def _note_process(writer: Writer, connection: sqlite3.Connection, batch: Batch, now: int) -> None:
+def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int) -> None:
     """Note that the process lives, with its first batch and then now and then."""
     id = batch.process_id
     if id is None:
@@ -276,7 +275,7 @@ def _note_process(writer: Writer, connection: sqlite3.Connection, batch: Batch, 
     writer.seen(id, now)
 
 
-def _task_numbers(writer: Writer, connection: sqlite3.Connection, wanted: set[int]) -> dict[int, int]:
+def _task_numbers(writer: Writer, connection: Connection, wanted: set[int]) -> dict[int, int]:
     """Return the numbers of task definitions; remembers those only that were committed before."""
     missing = wanted - writer.task_numbers.keys()
     if not missing:
@@ -287,14 +286,14 @@ def _task_numbers(writer: Writer, connection: sqlite3.Connection, wanted: set[in
     return writer.task_numbers | numbers
 
 
-def _flow_run_numbers(connection: sqlite3.Connection, ids: set[bytes]) -> dict[bytes, int]:
+def _flow_run_numbers(connection: Connection, ids: set[bytes]) -> dict[bytes, int]:
     numbers: dict[bytes, int] = {}
     for texts, chunk in in_chunks(list(ids)):
         numbers.update(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({texts})", chunk))
     return numbers
 
 
-def _reserve_flow_runs(connection: sqlite3.Connection, batch: Batch, missing: dict[bytes, bytes]) -> None:
+def _reserve_flow_runs(connection: Connection, batch: Batch, missing: dict[bytes, bytes]) -> None:
     """Make room for flow runs (id to root) that come in a later batch or transaction."""
     _RESERVE_FLOW_RUN.run(
         connection,
@@ -319,7 +318,7 @@ def _reserve_flow_runs(connection: sqlite3.Connection, batch: Batch, missing: di
 # --- rows
 
 
-def _write_task_runs(writer: Writer, connection: sqlite3.Connection, batch: Batch) -> dict[int, int]:
+def _write_task_runs(writer: Writer, connection: Connection, batch: Batch) -> dict[int, int]:
     """Write the task runs; return the numbers of their tasks."""
     runs = batch.task_runs
     tasks = _task_numbers(writer, connection, {run.task_id for run in runs})
@@ -415,7 +414,7 @@ def _artifact_row(artifact: ArtifactRecord) -> tuple[Any, ...]:
     )
 
 
-def _supersede(connection: sqlite3.Connection, ids: list[bytes], fenced: list[bytes]) -> None:
+def _supersede(connection: Connection, ids: list[bytes], fenced: list[bytes]) -> None:
     """Note on task runs of earlier runs of a body that the one that ended did not come to them again."""
     for texts, chunk in in_chunks(ids):
         connection.execute(

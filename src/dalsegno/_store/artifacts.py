@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-
+from dalsegno._store.connection import Connection
 from dalsegno._store.filters import Conditions
 from dalsegno.model.views import ArtifactView, Page
 
@@ -11,14 +10,14 @@ _COLUMNS = "id, type, key, data, description, flow_run_id, task_run_id, created,
 _FIELDS = _COLUMNS.split(", ")
 
 
-def read_artifact(connection: sqlite3.Connection, id: bytes) -> ArtifactView | None:
+def read_artifact(connection: Connection, id: bytes) -> ArtifactView | None:
     """Return an artifact."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM artifact WHERE id = ?", (id,)).fetchone()
     return None if row is None else _view(row)
 
 
 def list_artifacts(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     key: str | None,
     flow_run_id: bytes | None,
@@ -46,7 +45,7 @@ def list_artifacts(
     return [_view(row) for row in rows]
 
 
-def update_artifact(connection: sqlite3.Connection, id: bytes, data: str, description: str | None, now: int) -> bool:
+def update_artifact(connection: Connection, id: bytes, data: str, description: str | None, now: int) -> bool:
     """Change an artifact in place; a description of None leaves the old one. False: there is none."""
     changed = connection.execute(
         "UPDATE artifact SET data = ?, description = coalesce(?, description), updated = max(?, updated + 1)"

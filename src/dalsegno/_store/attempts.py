@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from dalsegno._store import crashes, processes
+from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE, next_position
 from dalsegno.exceptions import AttemptConflict, BackendError, ObjectNotFound, RunIsAlive
 from dalsegno.model.ids import id_text, id_time
@@ -44,7 +43,7 @@ class Root:
         return f"Flow run {self.name!r} ({id_text(self.id)})"
 
 
-def find_root(connection: sqlite3.Connection, flow_run_id: bytes) -> Root:
+def find_root(connection: Connection, flow_run_id: bytes) -> Root:
     """Return the root of a flow run (itself, if it is one). Raises ObjectNotFound."""
     found = connection.execute("SELECT root_run_id FROM flow_run WHERE id = ?", (flow_run_id,)).fetchone()
     if found is None:
@@ -54,7 +53,7 @@ def find_root(connection: sqlite3.Connection, flow_run_id: bytes) -> Root:
     return Root(row or connection.execute(_ROOT, (flow_run_id,)).fetchone())
 
 
-def settle(connection: sqlite3.Connection, root: Root, doing: str, now: int) -> None:
+def settle(connection: Connection, root: Root, doing: str, now: int) -> None:
     """See that nobody executes a run: raises RunIsAlive if somebody does, and marks what the dead left as
     Crashed."""
     if root.ended:
@@ -72,7 +71,7 @@ def settle(connection: sqlite3.Connection, root: Root, doing: str, now: int) -> 
     crashes.crash_root(connection, root.id, now)
 
 
-def open_run(connection: sqlite3.Connection, request: OpenRun, now: int) -> OpenedRun:
+def open_run(connection: Connection, request: OpenRun, now: int) -> OpenedRun:
     """Open the next attempt of a root flow run, which fences the earlier ones."""
     root = find_root(connection, request.flow_run_id)
     if root.id != request.flow_run_id:
@@ -94,7 +93,7 @@ def open_run(connection: sqlite3.Connection, request: OpenRun, now: int) -> Open
     return opened
 
 
-def request_cancel(connection: sqlite3.Connection, flow_run_id: bytes, now: int) -> bool:
+def request_cancel(connection: Connection, flow_run_id: bytes, now: int) -> bool:
     """Ask for a live run to be cancelled, or cancel one that nobody executes. False: it had already ended."""
     root = find_root(connection, flow_run_id)
     if root.ended:
@@ -111,7 +110,7 @@ def request_cancel(connection: sqlite3.Connection, flow_run_id: bytes, now: int)
     return True
 
 
-def set_task_result(connection: sqlite3.Connection, task_run_id: bytes, result: bytes, message: str, now: int) -> None:
+def set_task_result(connection: Connection, task_run_id: bytes, result: bytes, message: str, now: int) -> None:
     """Complete a task run by hand. Raises RunIsAlive or ObjectNotFound."""
     row = connection.execute(
         "SELECT owner.id, run.attempt FROM task_run AS run"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-
+from dalsegno._store.connection import Connection
 from dalsegno.model.results import unpack_stored
 from dalsegno.model.views import CacheEntry
 
@@ -22,7 +21,7 @@ _PUT_BLOB = """
 _DELETE_BLOB = "DELETE FROM result_blob WHERE id = ? AND root_run_id IS NULL"
 
 
-def find_cached(connection: sqlite3.Connection, key: str, now: int) -> CacheEntry | None:
+def find_cached(connection: Connection, key: str, now: int) -> CacheEntry | None:
     """Return an entry, unless it has expired."""
     row = connection.execute(_FIND, (key,)).fetchone()
     if row is None or (row[4] is not None and row[4] <= now):
@@ -30,7 +29,7 @@ def find_cached(connection: sqlite3.Connection, key: str, now: int) -> CacheEntr
     return CacheEntry(key=row[0], result=row[1], task_run_id=row[2], created=row[3], expires=row[4])
 
 
-def put_cached(connection: sqlite3.Connection, entry: CacheEntry, data: bytes | None) -> None:
+def put_cached(connection: Connection, entry: CacheEntry, data: bytes | None) -> None:
     """Insert or replace an entry; `data` is the blob that its result refers to, if any."""
     old = connection.execute(_FIND, (entry.key,)).fetchone()
     blob = blob_of(entry.result)
@@ -41,7 +40,7 @@ def put_cached(connection: sqlite3.Connection, entry: CacheEntry, data: bytes | 
     connection.execute(_PUT, (entry.key, entry.result, entry.task_run_id, entry.created, entry.expires))
 
 
-def delete_expired(connection: sqlite3.Connection, now: int, limit: int) -> int:
+def delete_expired(connection: Connection, now: int, limit: int) -> int:
     """Delete some entries that have expired, with their blobs; return how many."""
     rows = connection.execute("SELECT key, result FROM cache_entry WHERE expires <= ? LIMIT ?", (now, limit)).fetchall()
     connection.executemany("DELETE FROM cache_entry WHERE key = ?", [(key,) for key, _ in rows])

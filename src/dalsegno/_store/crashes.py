@@ -6,13 +6,12 @@ corrects it.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dalsegno._processes import boot_time, restarted_since
 from dalsegno._store import processes
-from dalsegno._store.connections import Database
+from dalsegno._store.connection import Connection, Database
 from dalsegno._store.rows import ASIDE
 from dalsegno.model.ids import id_time
 from dalsegno.model.records import ProcessRecord
@@ -44,7 +43,7 @@ FlowRunKey = tuple[int, bytes, int]
 def find_crashed(database: Database, now: int) -> int:
     """Mark what processes that are gone left unfinished as Crashed; return how many runs."""
 
-    def look(connection: sqlite3.Connection) -> list[tuple[ProcessRecord, int]]:
+    def look(connection: Connection) -> list[tuple[ProcessRecord, int]]:
         found = [(processes.from_row(row), row[8]) for row in connection.execute(_NOT_ENDED)]
         return [(process, seen) for process, seen in found if not processes.is_there(process, seen, now)]
 
@@ -56,7 +55,7 @@ def find_crashed(database: Database, now: int) -> int:
     )
 
 
-def crash_process(connection: sqlite3.Connection, process: ProcessRecord, last_seen: int, now: int) -> int:
+def crash_process(connection: Connection, process: ProcessRecord, last_seen: int, now: int) -> int:
     """Mark everything that a process left unfinished as Crashed; return how many flow runs, and task runs
     outside flows."""
     flow_runs = connection.execute(_FLOW_RUNS_OF_PROCESS, (process.id,)).fetchall()
@@ -68,14 +67,14 @@ def crash_process(connection: sqlite3.Connection, process: ProcessRecord, last_s
     return len(flow_runs) + len(task_roots)
 
 
-def crash_root(connection: sqlite3.Connection, root_run_id: bytes, now: int) -> None:
+def crash_root(connection: Connection, root_run_id: bytes, now: int) -> None:
     """Mark a root run, of which nothing is known but that no process executes it, and what is nested in it as
     Crashed."""
     message = "It was not finished, and no process that executes it is known."
     end_runs(connection, unfinished_of_root(connection, root_run_id), [], CRASHED, message, now, now)
 
 
-def unfinished_of_root(connection: sqlite3.Connection, root_run_id: bytes) -> list[FlowRunKey]:
+def unfinished_of_root(connection: Connection, root_run_id: bytes) -> list[FlowRunKey]:
     """Return a root run and the flow runs nested in it, as far as they have not ended."""
     return connection.execute(
         "SELECT number, id, attempt FROM flow_run WHERE id = ? AND state_type < 6"
@@ -96,7 +95,7 @@ def what_is_known(process: ProcessRecord, last_seen: int) -> str:
 
 
 def end_runs(
-    connection: sqlite3.Connection,
+    connection: Connection,
     flow_runs: Sequence[FlowRunKey],
     task_roots: Sequence[bytes],
     code: int,
@@ -121,7 +120,7 @@ def end_runs(
 
 
 def _unfinished_task_runs(
-    connection: sqlite3.Connection, flow_runs: Sequence[FlowRunKey], task_roots: Sequence[bytes]
+    connection: Connection, flow_runs: Sequence[FlowRunKey], task_roots: Sequence[bytes]
 ) -> list[FlowRunKey]:
     if not flow_runs and not task_roots:
         return []

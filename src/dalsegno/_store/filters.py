@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import msgspec
 
+from dalsegno._store.connection import Connection
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES
 from dalsegno.model.views import RunFilter
@@ -40,7 +40,7 @@ Alternative = tuple[str, list[Any]]
 of ids."""
 
 
-def flow_run_alternatives(connection: sqlite3.Connection, filter: RunFilter) -> list[Alternative]:
+def flow_run_alternatives(connection: Connection, filter: RunFilter) -> list[Alternative]:
     """Return what to look through for a filter of flow runs."""
     if filter.flow_names:
         return [("run.flow_id = ?", [id]) for id in _flow_ids(connection, filter.flow_names)]
@@ -49,7 +49,7 @@ def flow_run_alternatives(connection: sqlite3.Connection, filter: RunFilter) -> 
     return [("TRUE", [])]
 
 
-def task_run_alternatives(connection: sqlite3.Connection, filter: RunFilter) -> list[Alternative]:
+def task_run_alternatives(connection: Connection, filter: RunFilter) -> list[Alternative]:
     """Return what to look through for a filter of task runs."""
     if filter.flow_run_ids:
         numbers = _flow_run_numbers(connection, filter.flow_run_ids)
@@ -158,7 +158,7 @@ def _id_bound(moment: int) -> bytes:
     return new_id(moment * 1000)[:8] + bytes(8)
 
 
-def _of_roots(connection: sqlite3.Connection, ids: list[bytes]) -> list[Alternative]:
+def _of_roots(connection: Connection, ids: list[bytes]) -> list[Alternative]:
     numbers = _flow_run_numbers(connection, ids)
     return [
         *(("run.flow_run = ? AND run.root IS NULL", [number]) for number in numbers.values()),
@@ -167,16 +167,16 @@ def _of_roots(connection: sqlite3.Connection, ids: list[bytes]) -> list[Alternat
     ]
 
 
-def _flow_run_numbers(connection: sqlite3.Connection, ids: list[bytes]) -> dict[bytes, int]:
+def _flow_run_numbers(connection: Connection, ids: list[bytes]) -> dict[bytes, int]:
     marks = ",".join("?" * len(ids))
     return dict(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({marks})", ids).fetchall())
 
 
-def _task_numbers(connection: sqlite3.Connection, names: list[str]) -> list[int]:
+def _task_numbers(connection: Connection, names: list[str]) -> list[int]:
     marks = ",".join("?" * len(names))
     return [row[0] for row in connection.execute(f"SELECT number FROM task WHERE name IN ({marks})", names)]
 
 
-def _flow_ids(connection: sqlite3.Connection, names: list[str]) -> list[int]:
+def _flow_ids(connection: Connection, names: list[str]) -> list[int]:
     marks = ",".join("?" * len(names))
     return [row[0] for row in connection.execute(f"SELECT id FROM flow WHERE name IN ({marks})", names)]

@@ -3,9 +3,9 @@ time."""
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
+from dalsegno._store.connection import Connection
 from dalsegno._store.filters import Conditions
 from dalsegno.model.ids import id_time
 from dalsegno.model.views import LogView
@@ -27,7 +27,7 @@ _BELOW = """
 
 
 def list_logs(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     flow_run_id: bytes | None,
     task_run_id: bytes | None,
@@ -56,7 +56,7 @@ def list_logs(
 
 
 def _add_run(
-    connection: sqlite3.Connection,
+    connection: Connection,
     conditions: Conditions,
     flow_run_id: bytes | None,
     task_run_id: bytes | None,
@@ -77,7 +77,7 @@ def _add_run(
     return root
 
 
-def _one(connection: sqlite3.Connection, statement: str, id: bytes) -> bytes | None:
+def _one(connection: Connection, statement: str, id: bytes) -> bytes | None:
     row = connection.execute(statement, (id,)).fetchone()
     return None if row is None else row[0]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from dalsegno._processes import is_alive
+from dalsegno._store.connection import Connection
 from dalsegno.model.records import ProcessRecord
 
 LONGEST_SILENCE = 120_000_000
@@ -24,7 +24,7 @@ _END = "UPDATE process SET last_seen = ?, ended = ? WHERE id = ?"
 _FIND = f"SELECT {COLUMNS}, last_seen, ended FROM process WHERE id = ?"
 
 
-def register(connection: sqlite3.Connection, process: ProcessRecord, now: int) -> None:
+def register(connection: Connection, process: ProcessRecord, now: int) -> None:
     """Note a process, or that it is still there."""
     connection.execute(
         _REGISTER,
@@ -42,17 +42,17 @@ def register(connection: sqlite3.Connection, process: ProcessRecord, now: int) -
     )
 
 
-def touch(connection: sqlite3.Connection, process_id: bytes, now: int) -> None:
+def touch(connection: Connection, process_id: bytes, now: int) -> None:
     """Note that a process is still there."""
     connection.execute(_TOUCH, (now, process_id))
 
 
-def end(connection: sqlite3.Connection, process_id: bytes, now: int) -> None:
+def end(connection: Connection, process_id: bytes, now: int) -> None:
     """Note that a process executes nothing any more."""
     connection.execute(_END, (now, now, process_id))
 
 
-def find(connection: sqlite3.Connection, process_id: bytes | None) -> tuple[ProcessRecord, int, int | None] | None:
+def find(connection: Connection, process_id: bytes | None) -> tuple[ProcessRecord, int, int | None] | None:
     """Return a process, when it was last seen, and when it ended."""
     row = None if process_id is None else connection.execute(_FIND, (process_id,)).fetchone()
     return None if row is None else (from_row(row), row[8], row[9])
@@ -63,7 +63,7 @@ def from_row(row: tuple[Any, ...]) -> ProcessRecord:
     return ProcessRecord(*row[:8])  # pyright: ignore[reportArgumentType]
 
 
-def lives(connection: sqlite3.Connection, process_id: bytes | None, now: int) -> bool:
+def lives(connection: Connection, process_id: bytes | None, now: int) -> bool:
     """Tell whether a process is still there, as far as can be known."""
     found = find(connection, process_id)
     if found is None:

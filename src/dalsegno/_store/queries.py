@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from dalsegno._store import filters, processes
+from dalsegno._store.connection import Connection
 from dalsegno._store.filters import Alternative, Conditions
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
@@ -37,7 +37,7 @@ _NEWEST_VERSION = """
 """
 
 
-def read_flow_run(connection: sqlite3.Connection, id: bytes) -> FlowRunView | None:
+def read_flow_run(connection: Connection, id: bytes) -> FlowRunView | None:
     """Return a flow run with all that is known of it."""
     row = connection.execute(_FLOW_RUN, (id,)).fetchone()
     if row is None:
@@ -51,13 +51,13 @@ def read_flow_run(connection: sqlite3.Connection, id: bytes) -> FlowRunView | No
     )
 
 
-def read_task_run(connection: sqlite3.Connection, id: bytes) -> TaskRunView | None:
+def read_task_run(connection: Connection, id: bytes) -> TaskRunView | None:
     """Return a task run with all that is known of it."""
     row = connection.execute(_TASK_RUN, (id,)).fetchone()
     return None if row is None else task_run_view(row, whole=True)
 
 
-def list_flow_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page) -> list[FlowRunView]:
+def list_flow_runs(connection: Connection, filter: RunFilter, page: Page) -> list[FlowRunView]:
     """Return a page of flow runs, newest first."""
     rows = _read_page(
         connection,
@@ -69,7 +69,7 @@ def list_flow_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page
     return [flow_run_view(row, whole=False) for row in rows]
 
 
-def list_task_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page) -> list[TaskRunView]:
+def list_task_runs(connection: Connection, filter: RunFilter, page: Page) -> list[TaskRunView]:
     """Return a page of task runs, newest first."""
     rows = _read_page(
         connection,
@@ -81,7 +81,7 @@ def list_task_runs(connection: sqlite3.Connection, filter: RunFilter, page: Page
     return [task_run_view(row, whole=False) for row in rows]
 
 
-def count_task_runs(connection: sqlite3.Connection, filter: RunFilter) -> dict[str, int]:
+def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]:
     """Return state name to number of task runs."""
     conditions = filters.task_run_conditions(filter)
     counts: list[tuple[int, str | None, int]] = []
@@ -94,12 +94,12 @@ def count_task_runs(connection: sqlite3.Connection, filter: RunFilter) -> dict[s
     return _by_name(counts)
 
 
-def list_flows(connection: sqlite3.Connection, page_after: str | None, limit: int) -> list[FlowView]:
+def list_flows(connection: Connection, page_after: str | None, limit: int) -> list[FlowView]:
     """Return a page of flows by name."""
     return [_flow_view(connection, *row) for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()]
 
 
-def _flow_view(connection: sqlite3.Connection, name: str, newest: bytes | None, count: int) -> FlowView:
+def _flow_view(connection: Connection, name: str, newest: bytes | None, count: int) -> FlowView:
     version, description = connection.execute(_NEWEST_VERSION, (newest, name)).fetchone()
     found = connection.execute(_FLOW_RUN, (newest,)).fetchone()
     run = None if found is None else flow_run_view(found, whole=False)
@@ -114,7 +114,7 @@ def _flow_view(connection: sqlite3.Connection, name: str, newest: bytes | None, 
 
 
 def _read_page(
-    connection: sqlite3.Connection,
+    connection: Connection,
     select: str,
     alternatives: list[Alternative],
     conditions: Conditions,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
+from dalsegno._store.connection import Connection
 from dalsegno._store.rows import next_position
 from dalsegno._store.statements import in_chunks
 from dalsegno.model.views import ReplayEntry
@@ -31,9 +31,7 @@ _ENTRIES = f"""
 """
 
 
-def replay_entries(
-    connection: sqlite3.Connection, root_run_id: bytes, after: bytes | None, limit: int
-) -> list[ReplayEntry]:
+def replay_entries(connection: Connection, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
     """Return a page of the task runs of a root run, nested ones included, oldest id first."""
     found = connection.execute("SELECT number FROM flow_run WHERE id = ?", (root_run_id,)).fetchone()
     number = -1 if found is None else found[0]
@@ -41,7 +39,7 @@ def replay_entries(
     return [_entry(row) for row in connection.execute(_ENTRIES, parameters)]
 
 
-def read_results(connection: sqlite3.Connection, ids: list[bytes]) -> dict[bytes, bytes]:
+def read_results(connection: Connection, ids: list[bytes]) -> dict[bytes, bytes]:
     """Return the packed results of task runs; those without one are left out."""
     results: dict[bytes, bytes] = {}
     for marks, chunk in in_chunks(ids):
@@ -51,7 +49,7 @@ def read_results(connection: sqlite3.Connection, ids: list[bytes]) -> dict[bytes
     return results
 
 
-def read_blob(connection: sqlite3.Connection, id: bytes) -> bytes | None:
+def read_blob(connection: Connection, id: bytes) -> bytes | None:
     """Return a row of the write-once result table."""
     row = connection.execute("SELECT data FROM result_blob WHERE id = ?", (id,)).fetchone()
     return None if row is None else row[0]

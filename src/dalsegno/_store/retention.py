@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from dalsegno._store import attempts, cache
-from dalsegno._store.connections import Database
+from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import in_chunks
 from dalsegno.exceptions import BackendError, ObjectNotFound
 from dalsegno.model.ids import id_text, new_id
@@ -61,7 +60,7 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
     False: there is no such run.
     """
 
-    def check(connection: sqlite3.Connection) -> None:
+    def check(connection: Connection) -> None:
         root = attempts.find_root(connection, flow_run_id)
         if root.id != flow_run_id:
             raise BackendError(
@@ -118,7 +117,7 @@ def _delete_root(database: Database, root: bytes) -> int:
 
 
 def _delete_rows(
-    connection: sqlite3.Connection, table: str, query: str, parameters: Mapping[str, object]
+    connection: Connection, table: str, query: str, parameters: Mapping[str, object]
 ) -> list[tuple[int, bytes | None]]:
     rows = connection.execute(query, parameters).fetchall()
     for marks, chunk in in_chunks([row[0] for row in rows]):
@@ -126,7 +125,7 @@ def _delete_rows(
     return rows
 
 
-def _give_back(connection: sqlite3.Connection, *, everything: bool) -> int:
+def _give_back(connection: Connection, *, everything: bool) -> int:
     """Give some free pages back to the file system; return how many. Few that lie about are left for what
     comes."""
     free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]

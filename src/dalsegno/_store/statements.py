@@ -5,11 +5,11 @@ A statement per row would take the interpreter's lock anew for each; these run h
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from dalsegno._store.connection import Connection
 from dalsegno.model.texts import storable
 
 SIZES = (128, 32, 8, 1)
@@ -33,7 +33,7 @@ class RowStatement:
         # The same str object each time: the connection finds its prepared statement by it.
         self._texts = [(size, f"{head} VALUES {','.join([f'({row})'] * size)} {tail}") for size in SIZES]
 
-    def run(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:
+    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Execute it for all rows. It must do nothing for a row that it has just written: some are given
         twice."""
         start, left = 0, len(rows)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import msgspec
 
+from dalsegno._store.connection import Connection
 from dalsegno._store.rows import unpack_tags
 from dalsegno.model.views import VariableView
 
@@ -15,13 +15,13 @@ _INSERT = f"INSERT INTO variable ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT
 _REPLACE = " DO UPDATE SET value = excluded.value, tags = excluded.tags, updated = excluded.updated"
 
 
-def get_variable(connection: sqlite3.Connection, name: str) -> VariableView | None:
+def get_variable(connection: Connection, name: str) -> VariableView | None:
     """Return a variable."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM variable WHERE name = ?", (name,)).fetchone()
     return None if row is None else _view(row)
 
 
-def set_variable(connection: sqlite3.Connection, variable: VariableView, *, overwrite: bool) -> bool:
+def set_variable(connection: Connection, variable: VariableView, *, overwrite: bool) -> bool:
     """Insert a variable, or replace its value and tags. False: it exists and `overwrite` is false."""
     row = (
         variable.name,
@@ -33,12 +33,12 @@ def set_variable(connection: sqlite3.Connection, variable: VariableView, *, over
     return connection.execute(_INSERT + (_REPLACE if overwrite else " DO NOTHING"), row).rowcount > 0
 
 
-def unset_variable(connection: sqlite3.Connection, name: str) -> bool:
+def unset_variable(connection: Connection, name: str) -> bool:
     """Delete a variable. False: there is none."""
     return connection.execute("DELETE FROM variable WHERE name = ?", (name,)).rowcount > 0
 
 
-def list_variables(connection: sqlite3.Connection, after: str | None, limit: int) -> list[VariableView]:
+def list_variables(connection: Connection, after: str | None, limit: int) -> list[VariableView]:
     """Return a page of variables by name."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM variable WHERE name > ? ORDER BY name LIMIT ?", (after or "", limit)

@@ -9,7 +9,7 @@ from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
-from dalsegno._store import errors
+from dalsegno._store.sqlite import errors
 from dalsegno.exceptions import DatabaseError
 
 SCHEMA_VERSION = 1
@@ -142,5 +142,5 @@ def _is_current(connection: sqlite3.Connection, path: str) -> bool:
 
 @cache
 def _script() -> list[str]:
-    text = files("dalsegno._store").joinpath("schema.sql").read_text(encoding="utf-8")
+    text = files("dalsegno._store.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
     return [statement for statement in text.split(";\n") if statement.strip()]

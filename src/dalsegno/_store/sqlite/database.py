@@ -11,8 +11,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dalsegno._store import errors, files
-from dalsegno._store.turns import Turns
+from dalsegno._store.connection import Connection, Dialect
+from dalsegno._store.sqlite import errors, files
+from dalsegno._store.sqlite.turns import Turns
 from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
@@ -23,17 +24,25 @@ _NAP = 0.002
 _FORK_WAITS = 5.0
 _CHECKPOINT_PAGES = 2000
 
-_all: weakref.WeakSet[Database] = weakref.WeakSet()
+_all: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 _abandoned: list[Any] = []
 """Connections of a parent process that could not be closed before the fork: closing them here would drop its
 locks."""
 
 
-class Database:
+class SqliteConnection(sqlite3.Connection):
+    """A connection that says what it is; all it does is the sqlite3 module's own."""
+
+    dialect: Dialect = "sqlite"
+
+
+class SqliteDatabase:
     """One database file: a connection for writing, guarded by a lock, and some for reading.
 
     Its methods may be called from any thread.
     """
+
+    dialect: Dialect = "sqlite"
 
     def __init__(
         self,
@@ -48,11 +57,11 @@ class Database:
         self._temporary = temporary
         self._lock = threading.Lock()
         self._turns = Turns(path + "-queue")
-        self._writer: sqlite3.Connection | None = None
+        self._writer: SqliteConnection | None = None
         self._folder_synced = False
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[SqliteConnection] = []
         self._reading = threading.Semaphore(_MOST_READERS)
-        self._watch: sqlite3.Connection | None = None
+        self._watch: SqliteConnection | None = None
         self._watching = threading.Lock()
         self._closed = False
         if not temporary:
@@ -67,9 +76,13 @@ class Database:
             raise
         _all.add(self)
 
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
     # --- transactions
 
-    def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+    def write(self, work: Callable[[Connection], T], *, durable: bool = False, express: bool = False) -> T:
         """Run `work` in a transaction of its own; if `durable`, return once it is on the disk."""
         result = self._write(work)
         if durable and not self._temporary:
@@ -80,7 +93,7 @@ class Database:
             self._folder_synced = True
         return result
 
-    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, work: Callable[[Connection], T]) -> T:
         deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
@@ -96,7 +109,7 @@ class Database:
             # Somebody writes out of turn. Outside the lock, so that a fork can happen.
             time.sleep(_NAP * (0.5 + random.random()))
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction that sees one moment of the database and holds up nobody."""
         deadline = time.monotonic() + self._busy_timeout
         while True:
@@ -128,7 +141,7 @@ class Database:
                 for suffix in ("", "-wal", "-shm", "-queue"):
                     _remove(self.path + suffix)
 
-    def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _write_once(self, work: Callable[[Connection], T]) -> T:
         connection = self._writer
         if connection is None:
             connection = self._writer = self._connect()
@@ -142,7 +155,7 @@ class Database:
             raise
         return result
 
-    def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _read_once(self, work: Callable[[Connection], T]) -> T:
         with self._reading:
             try:
                 connection = self._readers.pop()
@@ -159,11 +172,16 @@ class Database:
                 else:
                     self._readers.append(connection)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> SqliteConnection:
         if self._closed:
             raise BackendError(f"The database {self.path} was closed in this process.")
         connection = sqlite3.connect(
-            self.path, timeout=0.0, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path,
+            timeout=0.0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=SqliteConnection,
         )
         try:
             files.check_or_create(connection, self.path)
@@ -224,7 +242,7 @@ class Database:
 
 
 _MOST_READERS = 8
-_paused: list[Database] = []
+_paused: list[SqliteDatabase] = []
 
 
 def _before_fork() -> None:

@@ -1,0 +1,62 @@
+"""What the statements of the store run on: connections and databases, whichever of the two kinds they are.
+
+Statements are written in the SQL that both understand, with `?` or `:name` for values; where the two differ, both
+texts stand side by side, and `dialect` picks one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Dialect: TypeAlias = Literal["sqlite", "postgresql"]
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+
+class Cursor(Protocol):
+    """What a statement gave: its rows, or how many it changed."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection inside a transaction; of use only while the function runs that was handed it."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+    def execute(self, text: str, values: Values = (), /) -> Cursor: ...
+    def executemany(self, text: str, rows: Iterable[Values], /) -> Cursor: ...
+
+
+class Database(Protocol):
+    """A database that may be used from any thread. Raises `BackendError` subclasses only."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+    @property
+    def url(self) -> str:
+        """What it is, for people: no passwords."""
+        ...
+
+    def write(self, work: Callable[[Connection], T], *, durable: bool = False, express: bool = False) -> T:
+        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk.
+
+        It may be run again when others were in its way. With `express` it goes ahead of ordinary writers that wait.
+        """
+        ...
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction that sees one moment of the database and holds up nobody."""
+        ...
+
+    def change_token(self) -> Any:
+        """Return a value that differs from the last one if anybody may have committed since."""
+        ...
+
+    def close(self) -> None: ...
