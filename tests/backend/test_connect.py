@@ -12,7 +12,7 @@ import pytest
 
 from dalsegno._backend import connect
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno.exceptions import BackendError, ConfigurationError
+from dalsegno.exceptions import BackendError, BackendUnavailable, ConfigurationError
 
 
 def test_by_default_it_is_a_file_in_the_home(dalsegno_home: Path) -> None:
@@ -30,9 +30,16 @@ def test_another_database_is_another_backend(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "other.db").exists()
 
 
-def test_a_server_is_refused_while_there_is_no_support_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DALSEGNO_API_URL", "http://localhost:4200/api")
-    with pytest.raises(ConfigurationError, match="unset it"):
+def test_a_server_that_is_not_there_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DALSEGNO_API_URL", "http://127.0.0.1:1/api")
+    monkeypatch.setenv("DALSEGNO_API_WAIT", "0")
+    with pytest.raises(BackendUnavailable, match="http://127.0.0.1:1/api cannot be reached .*dalsegno server status"):
+        connect.connect().list_variables(None, 1)
+
+
+def test_a_url_of_a_server_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DALSEGNO_API_URL", "localhost:4200")
+    with pytest.raises(ConfigurationError, match="must be like"):
         connect.connect()
 
 
