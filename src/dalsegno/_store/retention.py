@@ -12,9 +12,12 @@ from dalsegno._store.statements import in_chunks
 from dalsegno.exceptions import BackendError, ObjectNotFound
 from dalsegno.model.ids import id_text, new_id
 from dalsegno.model.results import unpack_stored
+from dalsegno.settings import get_current_settings
 
 _SLICE = 2000
 """Rows deleted in one transaction, so that nobody waits for the write lock above some 50 ms."""
+_OWN_STORAGE = "dalsegno://results/"
+"""Where the URLs of files begin that runs on other machines gave to this store's server (`results.server_files`)."""
 _PAGES = 500
 _RUNS = 20
 
@@ -156,6 +159,9 @@ def _delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
 
 def _delete_file(url: str) -> None:
     """Delete a file and, if it is empty then, its folder. What cannot be deleted is not worth an error."""
+    if url.startswith(_OWN_STORAGE):
+        settings = get_current_settings()
+        url = f"{settings.results.storage or settings.home / 'results'}/{url.removeprefix(_OWN_STORAGE)}"
     path = url.removeprefix("file://")
     try:
         if "://" in path:

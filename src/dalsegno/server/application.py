@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 import dalsegno
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems
-from dalsegno.server.api import engine, health
+from dalsegno.server.api import engine, health, results
 from dalsegno.settings import Settings
 
 _STORE_CALLS = 32
@@ -22,7 +22,7 @@ _STORE_CALLS = 32
 def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
     return Litestar(
-        route_handlers=[*health.routes, *engine.routes, *page.routes],
+        route_handlers=[*health.routes, *engine.routes, *results.routes, *page.routes],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
