@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -28,6 +29,29 @@ def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     monkeypatch.setenv("DALSEGNO_HOME", str(home))
     yield home
     close_embedded_backend()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give a PostgreSQL server that this run of the tests has to itself."""
+    from tests import postgres
+
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed here (no initdb in /usr/lib/postgresql or on the path).")
+    # A worker's own folder lies in the one that all workers of a run share.
+    own = tmp_path_factory.getbasetemp()
+    with postgres.shared_server(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any) -> Iterator[str]:
+    """Give the URL of a PostgreSQL database with our tables and nothing in them."""
+    url = postgres_server.make_database()
+    yield url
+    close_embedded_backend()
+    postgres_server.drop_database(url)
 
 
 def close_embedded_backend() -> None:
