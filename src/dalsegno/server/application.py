@@ -12,7 +12,8 @@ from litestar.openapi import OpenAPIConfig
 import dalsegno
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems
-from dalsegno.server.api import engine, health, results
+from dalsegno.server.api import engine, health, live, results
+from dalsegno.server.hub import Hub
 from dalsegno.settings import Settings
 
 _STORE_CALLS = 32
@@ -22,7 +23,7 @@ _STORE_CALLS = 32
 def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
     return Litestar(
-        route_handlers=[*health.routes, *engine.routes, *results.routes, *page.routes],
+        route_handlers=[*health.routes, *engine.routes, *results.routes, *live.routes, *page.routes],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
@@ -30,16 +31,23 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
                 "database": backend.database,
                 "settings": settings,
                 "max_body_size": settings.server.max_body_size,
+                "hub": Hub(),
                 "log": logging.getLogger("dalsegno.server"),
             }
         ),
-        on_startup=[_make_limiter],
+        on_startup=[_start],
+        on_shutdown=[_stop],
         request_max_body_size=settings.server.max_body_size,
         openapi_config=OpenAPIConfig(title="Dalsegno", version=dalsegno.__version__, path="/api/docs"),
         logging_config=None,
     )
 
 
-async def _make_limiter(app: Litestar) -> None:
+async def _start(app: Litestar) -> None:
     # It belongs to the loop, so it is made in it.
     app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
+    app.state.hub.start(app.state.database)
+
+
+async def _stop(app: Litestar) -> None:
+    app.state.hub.stop()

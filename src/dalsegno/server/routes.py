@@ -32,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/api/health", None, 200),
     _route("GET", "/api/ready", None, 200, 503),
     _route("GET", "/api/version", None, 200),
+    _route("GET", "/api/live", Role.VIEWER, 200, 400),
     _route("PUT", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 413, 503),
     _route("GET", RESULTS_PATH + "{name:path}", Role.VIEWER, 200, 400, 404, 503),
     _route("HEAD", RESULTS_PATH + "{name:path}", Role.VIEWER, 204, 400, 404, 503),
