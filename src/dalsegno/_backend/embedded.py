@@ -114,6 +114,7 @@ class StoreBackend:
         now = self.database.now()
         done = self.database.write(lambda connection: attempts.open_run(connection, request, now))
         self._announce("flow_run", request.flow_run_id)
+        self.database.announce_wish()
         return done
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
@@ -140,6 +141,7 @@ class StoreBackend:
         now = self.database.now()
         done = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
         self._announce("flow_run")
+        self.database.announce_wish()
         return done
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
@@ -150,6 +152,7 @@ class StoreBackend:
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
         done = retention.delete_flow_run(self.database, flow_run_id, self.database.now())
         self._announce("flow_run", flow_run_id)
+        self.database.announce_wish()
         return done
 
     # --- reading
@@ -254,6 +257,8 @@ class StoreBackend:
         found = crashes.find_crashed(self.database, self.database.now())
         if found:
             self._announce("flow_run")
+            # One that was only thought to be gone corrects that.
+            self.database.announce_wish()
         return found
 
     def clean_up(self) -> int:

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import hot_rows, processes
+from dalsegno._store import forks, hot_rows, processes
 from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
+from dalsegno._store.unflushed import Unflushed
 from dalsegno.model.records import (
     ArtifactRecord,
     Batch,
@@ -92,6 +93,8 @@ class Writer:
         self.database = database
         self.task_numbers: dict[int, int] = {}
         """TaskDefinition.id to the number of its row; such rows are never deleted."""
+        self.unflushed = Unflushed(database)
+        forks.register(self.unflushed)
         self._seen: dict[bytes, int] = {}
 
     def seen(self, process_id: bytes, now: int) -> None:
@@ -110,20 +113,42 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
     """Apply a batch; final states of its flow runs are never seen before what they rest on."""
     receipt = Receipt()
     for part in _split(batch):
-        tasks: dict[int, int] = {}
-        receipt = writer.database.write(
-            lambda connection, part=part, tasks=tasks: _apply(writer, connection, part, tasks, now),
-            durable=batch.durable,
-            repeatable=True,
-        )
-        writer.task_numbers.update(tasks)
+        receipt = _deliver_part(writer, part, now, durable=batch.durable or writer.unflushed.wants_flush())
     return receipt
+
+
+def _deliver_part(writer: Writer, part: Batch, now: int, *, durable: bool) -> Receipt:
+    tasks: dict[int, int] = {}
+    losses = 0
+    mark = writer.unflushed.mark()
+
+    def work(connection: Connection) -> Receipt:
+        nonlocal losses
+        losses = writer.database.losses
+        _restore(writer, connection, now)
+        return _apply(writer, connection, part, tasks, now)
+
+    receipt = writer.database.write(work, durable=durable, repeatable=True)
+    writer.task_numbers.update(tasks)
+    writer.unflushed.committed(part, losses, flushed=mark if durable else None)
+    return receipt
+
+
+def _restore(writer: Writer, connection: Connection, now: int) -> None:
+    """Apply again what a server that crashed may have lost."""
+    lost = writer.unflushed.lost()
+    if lost:
+        # The rows of tasks may be among it, and others may have got their numbers.
+        writer.task_numbers.clear()
+    for batch in lost:
+        _apply(writer, connection, batch, {}, now)
 
 
 def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now: int) -> Receipt:
     """Note that a process lives; tell it which of its recorded root runs it lost, and which are to be cancelled."""
 
     def beat(connection: Connection) -> Receipt:
+        _restore(writer, connection, now)
         processes.touch(connection, process_id, now)
         found = {
             row[0]: row[1:]

@@ -80,6 +80,10 @@ class SqliteDatabase:
     def url(self) -> str:
         return f"sqlite:///{self.path}"
 
+    @property
+    def losses(self) -> int:
+        return 0
+
     # --- transactions
 
     def write(
@@ -154,6 +158,14 @@ class SqliteDatabase:
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call a function after each change."""
         return self._looking.add(listener)
+
+    def announce_wish(self) -> None:
+        """Nobody can be woken: heartbeats tell."""
+
+    def wait_for_wish(self, timeout: float) -> bool:
+        """Wait in vain: heartbeats tell what is wanted."""
+        self._ended.wait(timeout)
+        return False
 
     def now(self) -> int:
         """Return the time by the clock of the machine, which all who use the file share."""
