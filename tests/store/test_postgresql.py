@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from tests.store.conftest import Opener
 from tests.store.make import COMPLETED, RUNNING, Run, many_task_runs, now
@@ -377,6 +380,29 @@ def test_a_batch_may_hold_a_record_twice(backend: StoreBackend) -> None:
     assert [state.name for state in task_run.states or []] == ["Running", "Completed"]
 
 
+def test_tasks_that_are_known_take_no_numbers(open_backend: Opener) -> None:
+    """There are two thousand million of them, and each process names all of its tasks."""
+    for _ in range(3):
+        run = Run()
+        open_backend().deliver(run.batch(flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 2)))
+
+    def last_number(connection: object) -> int:
+        found = connection.execute("SELECT nextval(pg_get_serial_sequence('task', 'number'))")  # type: ignore[attr-defined]
+        return found.fetchone()[0]
+
+    assert open_backend().database.write(last_number) == 3  # type: ignore[arg-type]
+
+
+def test_a_transaction_that_goes_on_after_an_error_is_not_taken_for_done(backend: StoreBackend) -> None:
+    def stumble(connection: object) -> None:
+        connection.execute("DELETE FROM variable")  # type: ignore[attr-defined]
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("SELECT nonsense")  # type: ignore[attr-defined]
+
+    with pytest.raises(DatabaseError, match="rolled back"):
+        backend.database.write(stumble)  # type: ignore[arg-type]
+
+
 def test_the_clock_is_the_servers(backend: StoreBackend) -> None:
     there = backend.database.read(
         lambda connection: connection.execute(
@@ -448,6 +474,8 @@ def bouncer(postgres_server: postgres.Server, url: str, open_folder: Path) -> ob
         "pool_mode = transaction\ndefault_pool_size = 2\nunix_socket_dir =\n"
     )
     command = [*postgres.as_postgres(), "pgbouncer", str(config)]
+    if shutil.which("pgbouncer") is None:
+        pytest.skip("PgBouncer is not installed here.")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:

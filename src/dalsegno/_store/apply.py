@@ -263,14 +263,26 @@ def _define(connection: Connection, batch: Batch) -> None:
                 for flow in sorted(batch.flows, key=_by_id)
             ],
         )
-    if batch.tasks:
+    tasks = _new_tasks(connection, batch.tasks)
+    if tasks:
         _INSERT_TASK.run(
             connection,
             [
                 (task.id, task.key, task.name, task.version, task.source_hash, pack_tags(task.tags))
-                for task in sorted(batch.tasks, key=_by_id)
+                for task in sorted(tasks, key=_by_id)
             ],
         )
+
+
+def _new_tasks(connection: Connection, tasks: list[TaskDefinition]) -> list[TaskDefinition]:
+    """Return those that are not there yet, where that matters: PostgreSQL takes a number for each row that it is given,
+    and each process gives it all of its tasks."""
+    if connection.dialect == "sqlite":
+        return tasks
+    known: set[int] = set()
+    for texts, ids in in_chunks([task.id for task in tasks]):
+        known.update(row[0] for row in connection.execute(f"SELECT id FROM task WHERE id IN ({texts})", ids))
+    return [task for task in tasks if task.id not in known]
 
 
 def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int) -> None:

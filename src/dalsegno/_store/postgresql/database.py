@@ -262,6 +262,9 @@ class _Attempt:
                 return work(connection)
             connection.command(self._begin)
             result = work(connection)
+            if connection.has_failed:
+                # COMMIT would say nothing, and roll back.
+                raise errors.failed_inside(self._pool.shown)
             self.committing = True
             connection.command("COMMIT")
         except BaseException:
