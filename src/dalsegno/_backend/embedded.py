@@ -91,7 +91,9 @@ class StoreBackend:
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        opened = self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
+        opened = self.database.write(
+            lambda connection: attempts.open_run(connection, request, _now()), express=True
+        )
         self._writer.process_id = request.process.id
         return opened
 

@@ -46,6 +46,7 @@ class Database:
         self.path = path
         self._busy_timeout = busy_timeout
         self._temporary = temporary
+        self._line = threading.Lock()
         self._lock = threading.Lock()
         self._turns = Turns(path + "-queue")
         self._writer: sqlite3.Connection | None = None
@@ -69,9 +70,12 @@ class Database:
 
     # --- transactions
 
-    def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
-        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk."""
-        result = self._write(work)
+    def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False, express: bool = False) -> T:
+        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk.
+
+        With `express` it goes before all others that wait: for what is short and holds up much, such as renewals.
+        """
+        result = self._write(work, express)
         if durable and not self._temporary:
             try:
                 files.sync(self.path, folder=not self._folder_synced)
@@ -80,21 +84,36 @@ class Database:
             self._folder_synced = True
         return result
 
-    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, work: Callable[[sqlite3.Connection], T], express: bool) -> T:
         deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
-                with self._lock:
-                    try:
-                        self._turns.take(max(0.0, deadline - time.monotonic()))
-                        return self._write_once(work)
-                    finally:
-                        self._turns.give_back()
+                return self._write_in_turn(work, deadline) if express else self._write_in_line(work, deadline)
             except sqlite3.Error as error:
                 if not errors.is_busy(error) or time.monotonic() > deadline:
                     raise errors.translate(error, self.path) from error
-            # Somebody writes out of turn. Outside the lock, so that a fork can happen.
+            # Somebody writes out of turn. Outside the locks, so that a fork can happen.
             time.sleep(_NAP * (0.5 + random.random()))
+
+    def _write_in_line(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
+        with self._line:
+            try:
+                self._turns.stand_in_line(max(0.0, deadline - time.monotonic()))
+                return self._write_in_turn(work, deadline, self._turns.leave_line)
+            finally:
+                self._turns.leave_line()
+
+    def _write_in_turn(
+        self, work: Callable[[sqlite3.Connection], T], deadline: float, then: Callable[[], None] | None = None
+    ) -> T:
+        with self._lock:
+            try:
+                self._turns.take(max(0.0, deadline - time.monotonic()), hurry=then is None)
+                if then is not None:
+                    then()
+                return self._write_once(work)
+            finally:
+                self._turns.give_back()
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction that sees one moment of the database and holds up nobody."""
@@ -120,13 +139,13 @@ class Database:
 
     def close(self) -> None:
         """Close all connections; the last process to do so folds the write-ahead log into the file."""
-        with self._lock, self._watching:
+        with self._line, self._lock, self._watching:
             self._closed = True
             self._close_idle()
             self._turns.close()
             if self._temporary:
-                for suffix in ("", "-wal", "-shm", "-queue"):
-                    _remove(self.path + suffix)
+                for name in (self.path, f"{self.path}-wal", f"{self.path}-shm", *self._turns.paths):
+                    _remove(name)
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._writer
@@ -193,7 +212,10 @@ class Database:
 
         False: a connection was in use for too long, and all goes on.
         """
+        if not self._line.acquire(timeout=_FORK_WAITS):
+            return False
         if not self._lock.acquire(timeout=_FORK_WAITS):
+            self._line.release()
             return False
         taken = 0
         while taken < _MOST_READERS and self._reading.acquire(timeout=_FORK_WAITS):
@@ -201,6 +223,7 @@ class Database:
         if taken < _MOST_READERS or not self._watching.acquire(timeout=_FORK_WAITS):
             self._reading.release(taken)
             self._lock.release()
+            self._line.release()
             return False
         self._close_idle()
         return True
@@ -210,13 +233,15 @@ class Database:
         self._watching.release()
         self._reading.release(_MOST_READERS)
         self._lock.release()
+        self._line.release()
 
     def start_anew(self) -> None:
         """Forget the parent's connections and locks, in the process that was forked."""
         _abandoned.extend([self._writer, self._watch, *self._readers])
         self._writer = self._watch = None
         self._readers = []
-        self._turns.close()
+        self._turns.close(in_child=True)
+        self._line = threading.Lock()
         self._lock = threading.Lock()
         self._watching = threading.Lock()
         self._reading = threading.Semaphore(_MOST_READERS)
