@@ -91,9 +91,7 @@ class StoreBackend:
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        opened = self.database.write(
-            lambda connection: attempts.open_run(connection, request, _now()), express=True
-        )
+        opened = self.database.write(lambda connection: attempts.open_run(connection, request, _now()), express=True)
         self._writer.process_id = request.process.id
         return opened
 
@@ -117,7 +115,10 @@ class StoreBackend:
     # --- wishes
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
-        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, _now()))
+        wanted = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, _now()))
+        if wanted:
+            self.database.announce_wish()
+        return wanted
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
         self.database.write(
@@ -200,6 +201,12 @@ class StoreBackend:
     def change_token(self) -> Any:
         return self.database.change_token()
 
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        return self.database.wait_for_change(token, timeout)
+
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        return self.database.wait_for_wish(timeout)
+
     # --- variables
 
     def get_variable(self, name: str) -> VariableView | None:
@@ -217,7 +224,11 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self.database, _now())
+        found = crashes.find_crashed(self.database, _now())
+        if found:
+            # If one was only thought to be gone, it corrects that; and the sockets of the others are removed.
+            self.database.announce_wish()
+        return found
 
     def clean_up(self) -> int:
         return retention.clean_up(self.database, _now(), self._runs_age, self._logs_age)

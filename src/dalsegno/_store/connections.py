@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from dalsegno._store import errors, files
 from dalsegno._store.turns import Turns
+from dalsegno._store.wakeups import Audience, Listener, Wakeups
 from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
@@ -22,6 +23,10 @@ BUSY_TIMEOUT = 60.0
 _NAP = 0.002
 _FORK_WAITS = 5.0
 _CHECKPOINT_PAGES = 2000
+_LOOK_EVERY = 1.0
+"""Seconds after which who waits for a change looks without having been woken."""
+_POLL_EVERY = 0.1
+"""The same where nobody can be woken."""
 
 _all: weakref.WeakSet[Database] = weakref.WeakSet()
 _abandoned: list[Any] = []
@@ -49,6 +54,9 @@ class Database:
         self._line = threading.Lock()
         self._lock = threading.Lock()
         self._turns = Turns(path + "-queue")
+        self._wakeups = None if temporary else Wakeups(path)
+        self._wish_listener: Listener | None = None
+        self._ended = threading.Event()
         self._writer: sqlite3.Connection | None = None
         self._folder_synced = False
         self._readers: list[sqlite3.Connection] = []
@@ -62,7 +70,7 @@ class Database:
                 files.check_file_system(path)
         # The writer's connection makes the tables, so that a database that cannot be used says so here.
         try:
-            self.write(lambda connection: None)
+            self._write(lambda connection: None, express=False)
         except BaseException:
             self.close()
             raise
@@ -82,6 +90,8 @@ class Database:
             except OSError as error:
                 raise errors.not_synced(self.path, error) from error
             self._folder_synced = True
+        if self._wakeups is not None:
+            self._wakeups.announce_change()
         return result
 
     def _write(self, work: Callable[[sqlite3.Connection], T], express: bool) -> T:
@@ -137,10 +147,55 @@ class Database:
             except sqlite3.Error as error:
                 raise errors.translate(error, self.path) from error
 
+    # --- waiting for others
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until the change token differs from `token`, for so many seconds at most; return it as it is then."""
+        deadline = time.monotonic() + timeout
+        listener = None if self._wakeups is None else self._wakeups.borrow()
+        try:
+            while True:
+                if listener is not None:
+                    listener.clear()
+                newer = self.change_token()
+                left = deadline - time.monotonic()
+                if newer != token or left <= 0:
+                    return newer
+                if listener is None:
+                    self._ended.wait(min(left, _POLL_EVERY))
+                else:
+                    listener.wait(min(left, _LOOK_EVERY))
+        finally:
+            if listener is not None and self._wakeups is not None:
+                self._wakeups.give_back(listener)
+
+    def announce_wish(self) -> None:
+        """Wake the processes that execute runs, for something is wanted of some."""
+        if self._wakeups is not None:
+            self._wakeups.announce_wish()
+
+    def wait_for_wish(self, timeout: float) -> bool:
+        """Wait until somebody may want something of runs; False: nobody did in so many seconds.
+
+        One thread of a process waits. The first time is True at once: what was wanted before was told to nobody.
+        """
+        if self._closed:
+            raise self._was_closed()
+        if self._wish_listener is not None:
+            return self._wish_listener.wait(timeout)
+        if self._wakeups is not None:
+            self._wish_listener = self._wakeups.listen(Audience.WISHES)
+        if self._wish_listener is None:
+            self._ended.wait(timeout)
+        return self._wish_listener is not None
+
     def close(self) -> None:
         """Close all connections; the last process to do so folds the write-ahead log into the file."""
+        self._closed = True
+        self._ended.set()
+        if self._wakeups is not None:
+            self._wakeups.close()
         with self._line, self._lock, self._watching:
-            self._closed = True
             self._close_idle()
             self._turns.close()
             if self._temporary:
@@ -180,7 +235,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         if self._closed:
-            raise BackendError(f"The database {self.path} was closed in this process.")
+            raise self._was_closed()
         connection = sqlite3.connect(
             self.path, timeout=0.0, isolation_level=None, check_same_thread=False, cached_statements=256
         )
@@ -195,6 +250,9 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _was_closed(self) -> BackendError:
+        return BackendError(f"The database {self.path} was closed in this process.")
 
     def _close_idle(self) -> None:
         connections = [self._writer, self._watch, *self._readers]
@@ -241,6 +299,10 @@ class Database:
         self._writer = self._watch = None
         self._readers = []
         self._turns.close(in_child=True)
+        if self._wakeups is not None:
+            self._wakeups.start_anew()
+        self._wish_listener = None
+        self._ended = threading.Event()
         self._line = threading.Lock()
         self._lock = threading.Lock()
         self._watching = threading.Lock()
