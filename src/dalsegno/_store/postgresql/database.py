@@ -17,6 +17,7 @@ from dalsegno._store.looking import Looking
 from dalsegno._store.postgresql import errors
 from dalsegno._store.postgresql.notices import CHANNEL, Heard, Listening, Notifier
 from dalsegno._store.postgresql.pool import MOST_CONNECTIONS, Pool, PostgresConnection
+from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
 
@@ -156,6 +157,8 @@ class PostgresDatabase:
 
     def wait_for_wish(self, timeout: float) -> bool:
         """Wait until somebody may want something of runs; False: nobody did in so many seconds."""
+        if self._closed.is_set():
+            raise BackendError(f"The database {self.url} was closed in this process.")
         listening = self._listening
         if listening is None:
             self._closed.wait(timeout)
