@@ -74,6 +74,12 @@ class HttpBackend:
             setattr(self, operation.name, functools.partial(self._call, operation))
         self.find_cached = self._or_a_miss(operations()["find_cached"])
 
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
+        if self._closed.wait(timeout):
+            raise BackendError(f"The connection to {self.url} was closed in this process.")
+        return False
+
     def clean_up(self) -> int:
         """Do nothing: the server keeps its own house."""
         return 0
