@@ -290,7 +290,8 @@ class Journal:
         if not self._writers or not self._process_sent:
             return
         try:
-            self._obey(self.backend.heartbeat(self.process.id, self._attempts_under_way()))
+            attempts = self._attempts_under_way()
+            self._obey(self.backend.heartbeat(self.process.id, attempts), attempts)
         except BackendUnavailable as error:
             _warn(f"The backend {self.backend.url} cannot be reached: {error}")
         except BackendError as error:
@@ -418,7 +419,7 @@ class Journal:
             else:
                 self._process_sent = True
                 self._remember(batch)
-                self._obey(receipt)
+                self._obey(receipt, batch.attempts)
                 return True
 
     def _remember(self, batch: Batch) -> None:
@@ -430,14 +431,18 @@ class Journal:
                 else:
                     self._recorded.discard(run.id)
 
-    def _obey(self, receipt: Receipt) -> None:
+    def _obey(self, receipt: Receipt, attempts: dict[bytes, int]) -> None:
+        """Tell writers what is wanted of them: those that still write under the attempts that the answer is about.
+
+        The next attempt of a run may have begun in this process while the question was on its way.
+        """
         for root in receipt.fenced:
             writer = self._writers.get(root)
-            if writer is not None:
+            if writer is not None and writer.attempt == attempts.get(root):
                 writer.on_fenced()
         for root in receipt.cancel:
             writer = self._writers.get(root)
-            if writer is not None:
+            if writer is not None and writer.attempt == attempts.get(root):
                 writer.on_cancel_requested()
 
     def _fail(self, error: BackendError) -> None:
