@@ -201,6 +201,10 @@ class DiskFull(BackendUnavailable):
     """There is no room left for the database."""
 
 
+class SpoolFull(BackendUnavailable):
+    """What waits on disk for a server to be back has reached the size that a setting allows."""
+
+
 class ObjectNotFound(BackendError):
     """There is no such object."""
 

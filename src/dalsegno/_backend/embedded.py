@@ -43,6 +43,8 @@ _DAY = 86_400.0
 class StoreBackend:
     """Keeps the records in one SQLite file. What the methods do stands in `dalsegno._backend.protocol`."""
 
+    spools = False
+
     def __init__(
         self,
         path: str,
