@@ -58,7 +58,8 @@ class Courier:
         self._thread: threading.Thread | None = None
         self._hand: _Hand | None = None
         self._spool: Spool | None = None
-        self._error: BackendError | None = None  # why the last attempt failed
+        self._error: BackendError | None = None  # why the last attempt failed, if it did
+        self._last_error: BackendError | None = None
         self._pause = _FIRST_PAUSE
         self._retry_at = 0.0
         self._next_beat = time.monotonic() + limits.heartbeat_interval
@@ -148,8 +149,8 @@ class Courier:
             self._changed.wait_for(
                 lambda: self._failures > failures or (self._looks > looks and self._spool is None) or self._ended
             )
-            if self._looks == looks and self._error is not None:
-                raise self._error
+            if self._failures > failures and self._last_error is not None:
+                raise self._last_error
 
     def close(self, *, complete: bool) -> None:
         with self._changed:
@@ -315,7 +316,7 @@ class Courier:
 
     def _failed(self, error: BackendError) -> None:
         with self._changed:
-            self._error = error
+            self._error = self._last_error = error
             self._failures += 1
             self._retry_at = time.monotonic() + self._pause * random.uniform(0.5, 1.0)  # so that not all come at once
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
