@@ -18,6 +18,7 @@ from dalsegno._journal.journal import Journal
 from dalsegno.exceptions import BackendError, BackendUnavailable, RunCancelled, SpoolFull
 from dalsegno.flow_runs import retry_flow_run
 from dalsegno.model.ids import id_text
+from dalsegno.model.records import Receipt
 from dalsegno.model.views import FlowRunView, Page, RunFilter
 
 Names = Callable[..., list[str]]
@@ -171,6 +172,47 @@ def test_a_retry_delivers_first_and_so_does_nothing_twice(remote: RemoteStore, s
     assert states_of(remote) == ("Completed", {"Completed": 3})
 
 
+def test_a_journal_that_only_caught_up_holds_nothing_after_its_end(
+    remote: RemoteStore, switch: Switch, spool_files: Names
+) -> None:
+    switch.off()
+    orders()
+    close_journals()
+    switch.on()
+    catching_up = journal(remote)
+    catching_up.catch_up()
+    catching_up.close()
+    assert spool_files() == []
+    assert "dalsegno-courier" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_no_heartbeat_names_a_run_that_the_server_does_not_know_yet(
+    remote: RemoteStore, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DALSEGNO_JOURNAL_HEARTBEAT_INTERVAL", "0.01")
+    switch.off()
+    beats: list[dict[bytes, int]] = []
+    known = threading.Event()
+
+    def heartbeat(process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
+        beats.append(attempts)
+        known.set()
+        return remote.store.heartbeat(process_id, attempts)
+
+    monkeypatch.setattr(remote, "heartbeat", heartbeat, raising=False)
+
+    @flow
+    def long_one() -> int:
+        double(1)
+        journal(remote).barrier()
+        switch.on()
+        assert known.wait(60.0)
+        return double(2)
+
+    assert long_one() == 4
+    assert [len(attempts) for attempts in beats[:1]] == [1]
+
+
 def test_a_full_spool_holds_the_run_back_and_loses_nothing(
     remote: RemoteStore, switch: Switch, monkeypatch: pytest.MonkeyPatch, spool_files: Names
 ) -> None:
@@ -204,7 +246,10 @@ def test_a_batch_that_is_refused_for_good_is_kept_and_does_not_keep_the_others(
     assert [run.state.name for run in runs].count("Completed") >= 1
 
 
-def test_a_barrier_raises_what_the_server_refuses(remote: RemoteStore, spool_files: Names) -> None:
+def test_a_barrier_raises_what_the_server_refuses(
+    remote: RemoteStore, spool_files: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DALSEGNO_JOURNAL_SPOOL_AFTER", "60")
     remote.refuses = lambda batch: bool(batch.task_runs)
     with pytest.raises(BackendError, match="too odd"):
         orders()

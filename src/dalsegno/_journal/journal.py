@@ -150,6 +150,7 @@ class Journal:
         """Deliver what is left, say that the process ends, and end the thread."""
         thread = self._thread
         if thread is None:
+            self._delivery.close(complete=False)
             return
         self._closing = True
         complete = False
