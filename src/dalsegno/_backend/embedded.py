@@ -45,6 +45,8 @@ _DAY = 86_400.0
 class StoreBackend:
     """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
+    spools = False
+
     def __init__(
         self, database: Database, *, runs_age: float | None = 90 * _DAY, logs_age: float | None = 30 * _DAY
     ) -> None:

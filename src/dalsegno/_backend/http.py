@@ -47,6 +47,8 @@ class HttpBackend:
     answer, and otherwise the BackendError that the server names.
     """
 
+    spools = True
+
     def __init__(self, settings: Settings) -> None:
         api = settings.api
         assert api.url is not None

@@ -32,6 +32,11 @@ class Backend(Protocol):
         """What it is connected to, for people: no passwords."""
         ...
 
+    @property
+    def spools(self) -> bool:
+        """Whether it can be away while runs go on, so that what it cannot take waits on disk."""
+        ...
+
     # --- the upward stream
     def deliver(self, batch: Batch) -> Receipt:
         """Apply a batch in one transaction: insert, or update where (attempt, version) is newer. Idempotent."""
