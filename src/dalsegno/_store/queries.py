@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dalsegno._store import filters, processes
+from dalsegno._store import processes, searching
 from dalsegno._store.connection import Connection
-from dalsegno._store.filters import Alternative, Conditions
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
     FLOW_RUN_TABLES,
@@ -59,39 +56,17 @@ def read_task_run(connection: Connection, id: bytes) -> TaskRunView | None:
 
 def list_flow_runs(connection: Connection, filter: RunFilter, page: Page) -> list[FlowRunView]:
     """Return a page of flow runs, newest first."""
-    rows = _read_page(
-        connection,
-        f"SELECT {FLOW_RUN_COLUMNS} FROM {FLOW_RUN_TABLES}",
-        filters.flow_run_alternatives(connection, filter),
-        filters.flow_run_conditions(filter),
-        page,
-    )
-    return [flow_run_view(row, whole=False) for row in rows]
+    return searching.search_all(connection, searching.FLOW_RUNS, filter, page)
 
 
 def list_task_runs(connection: Connection, filter: RunFilter, page: Page) -> list[TaskRunView]:
     """Return a page of task runs, newest first."""
-    rows = _read_page(
-        connection,
-        f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES}",
-        filters.task_run_alternatives(connection, filter),
-        filters.task_run_conditions(filter),
-        page,
-    )
-    return [task_run_view(row, whole=False) for row in rows]
+    return searching.search_all(connection, searching.TASK_RUNS, filter, page)
 
 
 def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]:
     """Return state name to number of task runs."""
-    conditions = filters.task_run_conditions(filter)
-    counts: list[tuple[int, str | None, int]] = []
-    for text, values in filters.task_run_alternatives(connection, filter):
-        counts += connection.execute(
-            f"SELECT run.state_type, run.state_name, count(*) FROM {TASK_RUN_TABLES}{conditions.where(text)}"
-            " GROUP BY run.state_type, run.state_name",
-            [*values, *conditions.values],
-        )
-    return _by_name(counts)
+    return searching.count_all(connection, searching.TASK_RUNS, filter)
 
 
 def list_flows(connection: Connection, page_after: str | None, limit: int) -> list[FlowView]:
@@ -111,28 +86,6 @@ def _flow_view(connection: Connection, name: str, newest: bytes | None, count: i
         last_run=None if run is None else run.created,
         last_state=None if run is None else run.state.name,
     )
-
-
-def _read_page(
-    connection: Connection,
-    select: str,
-    alternatives: list[Alternative],
-    conditions: Conditions,
-    page: Page,
-) -> list[tuple[Any, ...]]:
-    """Read a page of each alternative, walking its index in order, and merge the pages."""
-    if page.after is not None:
-        conditions.add(f"run.id {'>' if page.oldest_first else '<'} ?", page.after)
-    order = "ASC" if page.oldest_first else "DESC"
-    found: list[tuple[Any, ...]] = []
-    for text, values in alternatives:
-        found += connection.execute(
-            f"{select}{conditions.where(text)} ORDER BY run.id {order} LIMIT ?",
-            [*values, *conditions.values, page.limit],
-        )
-    if len(alternatives) > 1:
-        found.sort(key=lambda row: row[0], reverse=not page.oldest_first)
-    return found[: page.limit]
 
 
 def _by_name(counts: list[tuple[int, str | None, int]]) -> dict[str, int]:
