@@ -9,7 +9,7 @@ import msgspec
 from dalsegno._store.connection import Connection, Dialect
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES
-from dalsegno.model.views import RunFilter
+from dalsegno.model.views import Page, RunFilter
 
 _DEFAULT_NAME_CODES = {name: STATE_CODES[type_] for type_, name in DEFAULT_NAMES.items()}
 _HAS_TAG: dict[Dialect, str] = {
@@ -162,22 +162,31 @@ def codes_of_default_names(names: list[str]) -> list[int]:
     return [_DEFAULT_NAME_CODES[name] for name in names if name in _DEFAULT_NAME_CODES]
 
 
-def within_ids(alternative: Alternative, filter: RunFilter) -> Alternative:
-    """Return an alternative within the ids that the filter leaves: an id begins with its time in milliseconds."""
-    text, values = alternative[0], [*alternative[1]]
+Bounds = tuple[bytes, bytes]
+"""The lowest and the highest id that are looked at. One pair only in a statement: SQLite walks by the first."""
+
+
+def id_bounds(filter: RunFilter, page: Page) -> Bounds:
+    """Return within which ids a page of what a filter finds lies: an id begins with its time in milliseconds."""
+    low, high = bytes(16), b"\xff" * 16
     if filter.id_prefix is not None:
         try:
-            values += id_range(filter.id_prefix)
+            low, high = id_range(filter.id_prefix)
         except ValueError:
-            return "FALSE", []
-        text += " AND run.id BETWEEN ? AND ?"
+            return high, low
     if filter.after is not None:
-        text += " AND run.id >= ?"
-        values.append(_id_bound(filter.after))
+        low = max(low, _id_bound(filter.after))
     if filter.before is not None:
-        text += " AND run.id < ?"
-        values.append(_id_bound(filter.before))
-    return text, values
+        high = min(high, _next_to(_id_bound(filter.before), -1))
+    if page.after is not None and page.oldest_first:
+        low = max(low, _next_to(page.after, 1))
+    elif page.after is not None:
+        high = min(high, _next_to(page.after, -1))
+    return low, high
+
+
+def _next_to(id: bytes, step: int) -> bytes:
+    return min(max(int.from_bytes(id, "big") + step, 0), 2**128 - 1).to_bytes(16, "big")
 
 
 def flow_run_numbers(connection: Connection, ids: list[bytes]) -> list[int]:

@@ -28,10 +28,9 @@ from dalsegno.model.views import FlowRunView, Page, RunFilter, TaskRunView
 
 V = TypeVar("V")
 
-_WINDOW = 8_000
-"""Rows that one call looks at."""
-COUNTED = 10_000
-"""Up to so many are counted."""
+MOST = 10_000
+"""Rows that one call looks at, and up to which it counts."""
+_ALL = 2**62
 
 
 class Kind(NamedTuple, Generic[V]):
@@ -84,7 +83,7 @@ TASK_RUNS = Kind[TaskRunView](
 def search(connection: Connection, kind: Kind[V], filter: RunFilter, page: Page) -> Found[V]:
     """Return a page of runs that fit, newest first unless the page says otherwise."""
     conditions = kind.conditions(connection.dialect, filter)
-    windows = _windows(connection, kind, filter, conditions, page)
+    windows = _windows(connection, kind, filter, page)
     order = "ASC" if page.oldest_first else "DESC"
     rows: list[tuple[Any, ...]] = []
     for window in windows:
@@ -117,9 +116,8 @@ def search_all(connection: Connection, kind: Kind[V], filter: RunFilter, page: P
 def count(connection: Connection, kind: Kind[Any], filter: RunFilter) -> Counted:
     """Return how many runs fit, by name of state, of the newest that can be looked at in one call."""
     conditions = kind.conditions(connection.dialect, filter)
-    page = Page(limit=COUNTED)
     counted: dict[str, int] = {}
-    windows = _windows(connection, kind, filter, conditions, page)
+    windows = _windows(connection, kind, filter, Page(limit=MOST))
     for window in windows:
         _add(counted, connection, kind, conditions, window.text, window.values)
     return Counted(counted, all(window.last is None for window in windows))
@@ -129,19 +127,16 @@ def count_all(connection: Connection, kind: Kind[Any], filter: RunFilter) -> dic
     """Return how many runs fit, by name of state, however long it takes to count them."""
     conditions = kind.conditions(connection.dialect, filter)
     counted: dict[str, int] = {}
-    way = ways.shortest(connection, kind.table, kind.ways(connection, filter), filter)
-    for text, values in way:
-        _add(counted, connection, kind, conditions, text, values)
+    bounds = filters.id_bounds(filter, Page())
+    for text, values in ways.shortest(connection, kind.table, kind.ways(connection, filter), bounds):
+        _add(counted, connection, kind, conditions, text + ways.WITHIN, [*values, *bounds])
     return counted
 
 
-def _windows(
-    connection: Connection, kind: Kind[Any], filter: RunFilter, conditions: Conditions, page: Page
-) -> list[ways.Window]:
-    way = ways.shortest(connection, kind.table, kind.ways(connection, filter), filter)
-    return ways.windows(
-        connection, kind.table, way, after=page.after, oldest_first=page.oldest_first, rows=max(_WINDOW, page.limit)
-    )
+def _windows(connection: Connection, kind: Kind[Any], filter: RunFilter, page: Page) -> list[ways.Window]:
+    bounds = filters.id_bounds(filter, page)
+    way = ways.shortest(connection, kind.table, kind.ways(connection, filter), bounds)
+    return ways.windows(connection, kind.table, way, bounds, oldest_first=page.oldest_first, rows=max(MOST, page.limit))
 
 
 def _add(
@@ -152,10 +147,12 @@ def _add(
     text: str,
     values: list[Any],
 ) -> None:
+    # In the order of ids and with a limit, so that the index of the alternative is walked and not one by state.
     for code, name, number in connection.execute(
-        f"SELECT run.state_type, run.state_name, count(*) FROM {kind.tables}{conditions.where(text)}"
-        " GROUP BY run.state_type, run.state_name",
-        [*values, *conditions.values],
+        "SELECT state_type, state_name, count(*) FROM ("
+        f"SELECT run.state_type, run.state_name FROM {kind.tables}{conditions.where(text)} ORDER BY run.id DESC LIMIT ?"
+        ") AS found GROUP BY state_type, state_name",
+        [*values, *conditions.values, _ALL],
     ):
         name = name or DEFAULT_NAMES[STATE_TYPES[code]]
         counted[name] = counted.get(name, 0) + number

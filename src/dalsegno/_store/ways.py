@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 from dalsegno._store import filters
 from dalsegno._store.connection import Connection
-from dalsegno._store.filters import Alternative
+from dalsegno._store.filters import Alternative, Bounds
 from dalsegno.model.states import STATE_TYPES
 from dalsegno.model.views import RunFilter
 
 Way = list[Alternative]
 
 EVERYTHING: Way = [("TRUE", [])]
+WITHIN = " AND run.id BETWEEN ? AND ?"
 _DEFAULT_NAME = re.compile("(.+)-[0-9a-f]{3}")
 _ENOUGH = 2_000
 """Rows from which on a way counts as long."""
@@ -67,9 +68,8 @@ def task_run_ways(connection: Connection, filter: RunFilter) -> list[Way]:
     return ways + _by_state(filter) or [EVERYTHING]
 
 
-def shortest(connection: Connection, table: str, ways: Sequence[Way], filter: RunFilter) -> Way:
-    """Return the way with the fewest rows, within the filter's bounds of ids; the first of those that are long."""
-    ways = [[filters.within_ids(alternative, filter) for alternative in way] for way in ways]
+def shortest(connection: Connection, table: str, ways: Sequence[Way], bounds: Bounds) -> Way:
+    """Return the way with the fewest rows, within some ids; the first of those that are long."""
     if len(ways) == 1:
         return ways[0]
     best, fewest = ways[0], _ENOUGH
@@ -78,8 +78,11 @@ def shortest(connection: Connection, table: str, ways: Sequence[Way], filter: Ru
         for text, values in way:
             if count >= fewest:
                 break
-            statement = f"SELECT count(*) FROM (SELECT 1 FROM {table} AS run WHERE {text} LIMIT ?) AS some"
-            count += connection.execute(statement, [*values, fewest - count]).fetchone()[0]
+            found = connection.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM {table} AS run WHERE {text}{WITHIN} LIMIT ?) AS some",
+                [*values, *bounds, fewest - count],
+            )
+            count += found.fetchone()[0]
         if count < fewest:
             best, fewest = way, count
         if fewest == 0:
@@ -97,33 +100,33 @@ class Window(NamedTuple):
 
 
 def windows(
-    connection: Connection, table: str, way: Way, *, after: bytes | None, oldest_first: bool, rows: int
+    connection: Connection, table: str, way: Way, bounds: Bounds, *, oldest_first: bool, rows: int
 ) -> list[Window]:
     """Return how far each alternative is looked through, of so many rows in all."""
-    beyond = f" AND run.id {'>' if oldest_first else '<'} ?"
     order = "ASC" if oldest_first else "DESC"
 
     def end_of(alternative: Alternative, rows: int) -> bytes | None:
         text, values = alternative
-        statement = f"SELECT run.id FROM {table} AS run WHERE {text} ORDER BY run.id {order} LIMIT 1 OFFSET ?"
-        row = connection.execute(statement, [*values, rows]).fetchone()
+        row = connection.execute(
+            f"SELECT run.id FROM {table} AS run WHERE {text}{WITHIN} ORDER BY run.id {order} LIMIT 1 OFFSET ?",
+            [*values, *bounds, rows],
+        ).fetchone()
         return None if row is None else row[0]
 
-    if after is not None:
-        way = [(text + beyond, [*values, after]) for text, values in way]
     ends = [end_of(alternative, rows // len(way)) for alternative in way]
     long = sum(end is not None for end in ends)
     if 0 < long < len(way):
         # What the short ones leave is for the long ones.
         ends = [end and end_of(alternative, rows // long) for alternative, end in zip(way, ends, strict=True)]
-    return [_window(alternative, end, oldest_first) for alternative, end in zip(way, ends, strict=True)]
+    return [_window(alternative, end, bounds, oldest_first) for alternative, end in zip(way, ends, strict=True)]
 
 
-def _window(alternative: Alternative, end: bytes | None, oldest_first: bool) -> Window:
+def _window(alternative: Alternative, end: bytes | None, bounds: Bounds, oldest_first: bool) -> Window:
     text, values = alternative
-    if end is None:
-        return Window(text, values, None)
-    return Window(f"{text} AND run.id {'<=' if oldest_first else '>='} ?", [*values, end], end)
+    low, high = bounds
+    if end is not None:
+        low, high = (low, end) if oldest_first else (end, high)
+    return Window(text + WITHIN, [*values, low, high], end)
 
 
 def _each(column: str, values: Sequence[Any]) -> Way:
