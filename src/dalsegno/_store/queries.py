@@ -15,6 +15,9 @@ from dalsegno._store.rows import (
 from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES
 from dalsegno.model.views import FlowRunView, FlowView, Page, RunFilter, TaskRunView
 
+ALL = 2**62
+"""A number of rows that there never are."""
+
 _FLOW_RUN = f"SELECT {FLOW_RUN_COLUMNS}, run.process_id, run.number FROM {FLOW_RUN_TABLES} WHERE run.id = ?"
 _TASK_RUN = f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES} WHERE run.id = ?"
 _COUNTS_OF_FLOW_RUN = (
@@ -24,8 +27,9 @@ _COUNTS_OF_FLOW_RUN = (
 _FLOWS = """
     SELECT name,
         (SELECT max(id) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name)),
-        (SELECT count(*) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name))
-    FROM (SELECT DISTINCT name FROM flow WHERE name > ? ORDER BY name LIMIT ?) AS named
+        (SELECT count(*) FROM (
+            SELECT 1 FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name) LIMIT ?) AS some)
+    FROM (SELECT DISTINCT name FROM flow WHERE {which} ORDER BY name LIMIT ?) AS named
 """
 _NEWEST_VERSION = """
     SELECT version, description FROM flow
@@ -34,8 +38,8 @@ _NEWEST_VERSION = """
 """
 
 
-def read_flow_run(connection: Connection, id: bytes) -> FlowRunView | None:
-    """Return a flow run with all that is known of it."""
+def read_flow_run(connection: Connection, id: bytes, *, counted: bool = True) -> FlowRunView | None:
+    """Return a flow run with all that is known of it; its task runs are counted only if that is asked for."""
     row = connection.execute(_FLOW_RUN, (id,)).fetchone()
     if row is None:
         return None
@@ -44,7 +48,7 @@ def read_flow_run(connection: Connection, id: bytes) -> FlowRunView | None:
         row,
         whole=True,
         process=None if process is None else process[0],
-        task_run_counts=_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()),
+        task_run_counts=(_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()) if counted else None),
     )
 
 
@@ -69,9 +73,17 @@ def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]
     return searching.count_all(connection, searching.TASK_RUNS, filter)
 
 
-def list_flows(connection: Connection, page_after: str | None, limit: int) -> list[FlowView]:
-    """Return a page of flows by name."""
-    return [_flow_view(connection, *row) for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()]
+def list_flows(connection: Connection, page_after: str | None, limit: int, counted: int = ALL) -> list[FlowView]:
+    """Return a page of flows by name; up to so many runs of each are counted."""
+    statement = _FLOWS.format(which="name > ?")
+    rows = connection.execute(statement, (counted, page_after or "", limit)).fetchall()
+    return [_flow_view(connection, *row) for row in rows]
+
+
+def read_flow(connection: Connection, name: str, counted: int = ALL) -> FlowView | None:
+    """Return a flow."""
+    row = connection.execute(_FLOWS.format(which="name = ?"), (counted, name, 1)).fetchone()
+    return None if row is None else _flow_view(connection, *row)
 
 
 def _flow_view(connection: Connection, name: str, newest: bytes | None, count: int) -> FlowView:
