@@ -13,6 +13,9 @@ from dalsegno.model.resources.values import read_json, to_id, to_optional_id, to
 from dalsegno.model.views import ArtifactView
 
 
+Description = Annotated[str, Meta(max_length=65_536)]
+
+
 class Artifact(msgspec.Struct, kw_only=True):
     """Something that a run left for people to look at."""
 
@@ -43,7 +46,7 @@ class ArtifactPage(msgspec.Struct, kw_only=True):
 class ArtifactChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What people may change of an artifact."""
 
-    description: Annotated[str | None, Meta(description="What it is, in Markdown.", max_length=65_536)]
+    description: Annotated[Description | None, Meta(description="What it is, in Markdown.")]
 
 
 def to_artifact(view: ArtifactView) -> Artifact:

@@ -12,6 +12,8 @@ from dalsegno.model.resources.values import to_time
 from dalsegno.model.views import VariableView
 
 NAME_PATTERN = "^[a-z0-9_-]{1,255}$"
+LONGEST_VALUE = 5_000
+"""Bytes of JSON."""
 
 
 class Variable(msgspec.Struct, kw_only=True):
