@@ -29,7 +29,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.BackendError, 400),
     (msgspec.DecodeError, 400),
 )
-_TITLES = {
+TITLES = {
     400: "The request cannot be understood",
     401: "Login is needed",
     403: "This is not allowed",
@@ -123,7 +123,10 @@ def problem_of(error: Exception) -> ProblemDetails:
         errors = _field_problems(error)
         # What cannot be read at all is a bad request; what reads but is not valid is said field by field.
         status = 422 if isinstance(error, ValidationException) else error.status_code
-        return ProblemDetails(status=status, title=_title(status), detail=error.detail, errors=errors or None)
+        detail = error.detail
+        if isinstance(error, ValidationException) and errors:
+            detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
+        return ProblemDetails(status=status, title=_title(status), detail=detail, errors=errors or None)
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             ours = isinstance(error, exceptions.DalsegnoException)
@@ -144,12 +147,16 @@ def _field_problems(error: HTTPException) -> list[FieldProblem]:
     """Return what is wrong with single fields, from how Litestar and we say it."""
     if not isinstance(error.extra, list):
         return []
-    found = [cast("dict[str, Any]", each) for each in error.extra if isinstance(each, dict)]
-    return [
-        FieldProblem(field=str(each.get("field") or each.get("key") or "body"), message=str(each.get("message", "")))
-        for each in found
-    ]
+    return [_field_problem(cast("dict[str, Any]", each)) for each in error.extra if isinstance(each, dict)]
+
+
+def _field_problem(told: dict[str, Any]) -> FieldProblem:
+    field = str(told.get("field") or told.get("key") or "body")
+    if told.get("source") == "query":
+        # Handlers name parameters as Python can, queries as the API does.
+        field = field.replace("_", "-")
+    return FieldProblem(field=field, message=str(told.get("message", "")))
 
 
 def _title(status: int) -> str:
-    return _TITLES.get(status, f"HTTP {status}")
+    return TITLES.get(status, f"HTTP {status}")

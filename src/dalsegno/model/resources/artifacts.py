@@ -12,7 +12,6 @@ from msgspec import Meta
 from dalsegno.model.resources.values import read_json, to_id, to_optional_id, to_time
 from dalsegno.model.views import ArtifactView
 
-
 Description = Annotated[str, Meta(max_length=65_536)]
 
 

@@ -6,12 +6,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 from litestar import MediaType, Request, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Tag
 
 import dalsegno
+from dalsegno.server.reference.document import finish
 
 PATH = "/api/docs"
 POLICY = (
@@ -42,6 +44,20 @@ class ReferencePage(OpenAPIRenderPlugin):
         return _text("reference.html").encode()
 
 
+class DocumentFile(OpenAPIRenderPlugin):
+    """The document itself."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json", media_type=MediaType.JSON)
+        self._encoded: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the document."""
+        if self._encoded is None:
+            self._encoded = msgspec.json.encode(finish(openapi_schema))
+        return self._encoded
+
+
 @get("/reference.js", media_type="text/javascript", include_in_schema=False, sync_to_thread=False)
 def script() -> str:
     """Return the page's script."""
@@ -63,7 +79,7 @@ def openapi_config() -> OpenAPIConfig:
         description=_DESCRIPTION,
         tags=list(_TAGS),
         use_handler_docstrings=True,
-        render_plugins=[ReferencePage(path="/")],
+        render_plugins=[ReferencePage(path="/"), DocumentFile()],
         openapi_router=Router(PATH, route_handlers=[script, style], include_in_schema=False, response_headers=headers),
     )
 
