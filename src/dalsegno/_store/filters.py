@@ -154,6 +154,11 @@ def _aside(dialect: Dialect, column: str) -> str:
 
 
 def _id_bound(moment: int) -> bytes:
+    """Return the lowest id of a moment, which an id can only name from 1970 on and for 48 bits of milliseconds."""
+    if moment <= 0:
+        return bytes(16)
+    if moment >= 2**48 * 1000:
+        return b"\xff" * 16
     return new_id(moment * 1000)[:8] + bytes(8)
 
 

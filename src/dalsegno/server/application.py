@@ -33,9 +33,8 @@ _STORE_CALLS = 32
 
 def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
-    return Litestar(
+    app = Litestar(
         route_handlers=[*health.routes, *engine.routes, *page.routes, _resources()],
-        middleware=[traced],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
@@ -51,6 +50,9 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
         openapi_config=reference.openapi_config(),
         logging_config=None,
     )
+    # Around everything: Litestar's own middleware does not see requests that no route fits.
+    app.asgi_handler = traced(app.asgi_handler)
+    return app
 
 
 def _resources() -> Router:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from dalsegno.model.ids import parse_id
 from dalsegno.model.resources.commands import LONGEST_CURSOR, MOST_ITEMS, Order
@@ -40,33 +40,36 @@ def page_of(kind: str, limit: int, cursor: str | None, order: Order) -> Page:
 
 
 def _texts(name: str, description: str) -> Any:
-    return Parameter(query=name, description=description, max_items=MOST_VALUES)
+    return QueryParameter(name=name, description=description, max_items=MOST_VALUES)
 
 
 def _text(name: str, description: str) -> Any:
-    return Parameter(query=name, description=description, max_length=LONGEST_TEXT)
+    return QueryParameter(name=name, description=description, max_length=LONGEST_TEXT)
 
 
 def _ids(name: str, description: str, most: int = MOST_VALUES) -> Any:
-    return Parameter(query=name, description=description, max_items=most)
+    return QueryParameter(name=name, description=description, max_items=most)
 
 
 def _other(name: str, description: str) -> Any:
-    return Parameter(query=name, description=description)
+    return QueryParameter(name=name, description=description)
 
 
+Id = Annotated[uuid.UUID, PathParameter(description="The id.")]
+Name = Annotated[str, PathParameter(description="The name.")]
 IdList = list[uuid.UUID] | None
 TextList = list[str] | None
 StateTypeList = list[StateType] | None
 Time = datetime | None
 
 CursorParameter = Annotated[
-    str | None, Parameter(query="cursor", description="`next_cursor` of the page before.", max_length=LONGEST_CURSOR)
+    str | None,
+    QueryParameter(name="cursor", description="`next_cursor` of the page before.", max_length=LONGEST_CURSOR),
 ]
-LimitParameter = Annotated[int, Parameter(query="limit", description="How many at most.", ge=1, le=MOST_ITEMS)]
-OrderParameter = Annotated[Order, Parameter(query="order", description="Which end comes first.")]
+LimitParameter = Annotated[int, QueryParameter(name="limit", description="How many at most.", ge=1, le=MOST_ITEMS)]
+OrderParameter = Annotated[Order, QueryParameter(name="order", description="Which end comes first.")]
 _Prefix = Annotated[
-    str | None, Parameter(query="id-prefix", description="The id begins so.", pattern="^[0-9a-fA-F-]{1,36}$")
+    str | None, QueryParameter(name="id-prefix", description="The id begins so.", pattern="^[0-9a-fA-F-]{1,36}$")
 ]
 
 

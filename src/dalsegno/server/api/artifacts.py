@@ -6,7 +6,8 @@ import uuid
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, patch
-from litestar.params import FromPath, Parameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
 
 from dalsegno._store import artifacts
 from dalsegno._store.connection import Connection
@@ -20,7 +21,7 @@ from dalsegno.server.asking import read, write
 from dalsegno.server.clock import now
 from dalsegno.server.cursors import read_cursor, write_cursor
 from dalsegno.server.etags import check_if_match, etag_of
-from dalsegno.server.parameters import PAGING, CursorParameter, LimitParameter, Paging
+from dalsegno.server.parameters import PAGING, CursorParameter, Id, LimitParameter, Paging
 from dalsegno.server.problems import PreconditionFailed
 
 _KIND = "artifacts"
@@ -31,15 +32,15 @@ _TAGS = ["Artifacts"]
 @get("/api/artifacts", operation_id="list_artifacts", tags=_TAGS, dependencies=PAGING)
 async def list_artifacts(
     request: Request[Any, Any, Any],
-    paging: Paging,
+    paging: NamedDependency[Paging],
     key: Annotated[
-        str | None, Parameter(query="key", description="All versions of this key.", max_length=LONGEST_TEXT)
+        str | None, QueryParameter(name="key", description="All versions of this key.", max_length=LONGEST_TEXT)
     ] = None,
     flow_run_id: Annotated[
-        uuid.UUID | None, Parameter(query="flow-run-id", description="Left by this flow run.")
+        uuid.UUID | None, QueryParameter(name="flow-run-id", description="Left by this flow run.")
     ] = None,
     task_run_id: Annotated[
-        uuid.UUID | None, Parameter(query="task-run-id", description="Left by this task run.")
+        uuid.UUID | None, QueryParameter(name="task-run-id", description="Left by this task run.")
     ] = None,
 ) -> ArtifactPage:
     """Return a page of artifacts, newest first unless `order` says otherwise."""
@@ -74,14 +75,14 @@ async def list_latest_artifacts(
 
 
 @get("/api/artifacts/{id:uuid}", operation_id="read_artifact", tags=_TAGS)
-async def read_artifact(request: Request[Any, Any, Any], id: FromPath[uuid.UUID]) -> Response[Artifact]:
+async def read_artifact(request: Request[Any, Any, Any], id: Id) -> Response[Artifact]:
     """Return an artifact; its ETag says which version of it that is."""
     return _answer(await read(request, _find, id))
 
 
 @patch("/api/artifacts/{id:uuid}", operation_id="change_artifact", tags=_TAGS, status_code=200)
 async def change_artifact(
-    request: Request[Any, Any, Any], id: FromPath[uuid.UUID], data: ArtifactChange, if_match: IfMatch = None
+    request: Request[Any, Any, Any], id: Id, data: JSONBody[ArtifactChange], if_match: IfMatch = None
 ) -> Response[Artifact]:
     """Give an artifact another description."""
     return _answer(await write(request, _change, id, data, if_match))

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from litestar import Request, post
+from litestar.params import JSONBody
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import searching
@@ -37,25 +38,25 @@ _LONGEST = 10.0
 
 
 @post("/api/flow-runs/bulk/cancel", operation_id="cancel_flow_runs", tags=_TAGS, status_code=200)
-async def cancel(request: Request[Any, Any, Any], data: BulkRequest) -> BulkAnswer:
+async def cancel(request: Request[Any, Any, Any], data: JSONBody[BulkRequest]) -> BulkAnswer:
     """Cancel flow runs."""
     return await _perform(request, data, Cancel())
 
 
 @post("/api/flow-runs/bulk/delete", operation_id="delete_flow_runs", tags=_TAGS, status_code=200)
-async def delete(request: Request[Any, Any, Any], data: BulkRequest) -> BulkAnswer:
+async def delete(request: Request[Any, Any, Any], data: JSONBody[BulkRequest]) -> BulkAnswer:
     """Delete flow runs that have ended, with all that belongs to them."""
     return await _perform(request, data, Delete())
 
 
 @post("/api/flow-runs/bulk/set-state", operation_id="set_flow_run_states", tags=_TAGS, status_code=200)
-async def set_state(request: Request[Any, Any, Any], data: BulkSetState) -> BulkAnswer:
+async def set_state(request: Request[Any, Any, Any], data: JSONBody[BulkSetState]) -> BulkAnswer:
     """Put flow runs into a state that ends them."""
     return await _perform(request, data, to_command(data.state))
 
 
 @post("/api/flow-runs/bulk/retry", operation_id="retry_flow_runs", tags=_TAGS, status_code=200)
-async def retry(request: Request[Any, Any, Any], data: BulkRequest) -> BulkAnswer:
+async def retry(request: Request[Any, Any, Any], data: JSONBody[BulkRequest]) -> BulkAnswer:
     """Have flow runs picked up where they stopped; those that were called in a script are refused, each with the
     command to do it there."""
     return await _perform(request, data, Retry())

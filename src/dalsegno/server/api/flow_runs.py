@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.params import FromPath, Parameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
 
 from dalsegno._store import graphs, queries, searching
 from dalsegno._store.connection import Connection
@@ -20,7 +21,7 @@ from dalsegno.model.resources.values import from_time, to_id, to_optional_id, to
 from dalsegno.model.views import FlowRunView, Page, RunFilter
 from dalsegno.server.asking import read
 from dalsegno.server.cursors import read_cursor, write_cursor
-from dalsegno.server.parameters import OF_FLOW_RUNS, PAGING, CursorParameter, Paging, page_of
+from dalsegno.server.parameters import OF_FLOW_RUNS, PAGING, CursorParameter, Id, Paging, page_of
 from dalsegno.server.problems import InvalidValue
 
 KIND = "flow-runs"
@@ -28,29 +29,29 @@ _GRAPH = "graph"
 _MOST_NODES = 10_000
 _TAGS = ["Flow runs"]
 
-FlowRunId = Annotated[uuid.UUID, Parameter(description="The flow run's id.")]
-
 
 @get("/api/flow-runs", operation_id="list_flow_runs", tags=_TAGS, dependencies=OF_FLOW_RUNS | PAGING)
-async def list_flow_runs(request: Request[Any, Any, Any], filter: FlowRunFilter, paging: Paging) -> FlowRunPage:
+async def list_flow_runs(
+    request: Request[Any, Any, Any], filter: NamedDependency[FlowRunFilter], paging: NamedDependency[Paging]
+) -> FlowRunPage:
     """Return a page of flow runs, newest first unless `order` says otherwise."""
     return await _page(request, filter, paging.page(KIND))
 
 
 @post("/api/flow-runs/filter", operation_id="search_flow_runs", tags=_TAGS, status_code=200)
-async def search_flow_runs(request: Request[Any, Any, Any], data: FlowRunSearch) -> FlowRunPage:
+async def search_flow_runs(request: Request[Any, Any, Any], data: JSONBody[FlowRunSearch]) -> FlowRunPage:
     """Return a page of flow runs; as the list does, with the filter in the body."""
     return await _page(request, data.filter, page_of(KIND, data.limit, data.cursor, data.order))
 
 
 @get("/api/flow-runs/count", operation_id="count_flow_runs", tags=_TAGS, dependencies=OF_FLOW_RUNS)
-async def count_flow_runs(request: Request[Any, Any, Any], filter: FlowRunFilter) -> StateCounts:
+async def count_flow_runs(request: Request[Any, Any, Any], filter: NamedDependency[FlowRunFilter]) -> StateCounts:
     """Return how many flow runs there are by state, up to a bound."""
     return await _count(request, filter)
 
 
 @post("/api/flow-runs/count", operation_id="count_flow_runs_that_fit", tags=_TAGS, status_code=200)
-async def count_flow_runs_that_fit(request: Request[Any, Any, Any], data: FlowRunFilter) -> StateCounts:
+async def count_flow_runs_that_fit(request: Request[Any, Any, Any], data: JSONBody[FlowRunFilter]) -> StateCounts:
     """Return how many flow runs there are by state, with the filter in the body."""
     return await _count(request, data)
 
@@ -58,10 +59,10 @@ async def count_flow_runs_that_fit(request: Request[Any, Any, Any], data: FlowRu
 @get("/api/flow-runs/history", operation_id="read_flow_run_history", tags=_TAGS, dependencies=OF_FLOW_RUNS)
 async def read_history(
     request: Request[Any, Any, Any],
-    filter: FlowRunFilter,
-    start: Annotated[datetime, Parameter(query="start", description="The beginning of the first span.")],
-    end: Annotated[datetime, Parameter(query="end", description="The end of the last span.")],
-    spans: Annotated[int, Parameter(query="spans", description="How many spans.", ge=1, le=500)] = 50,
+    filter: NamedDependency[FlowRunFilter],
+    start: Annotated[datetime, QueryParameter(name="start", description="The beginning of the first span.")],
+    end: Annotated[datetime, QueryParameter(name="end", description="The end of the last span.")],
+    spans: Annotated[int, QueryParameter(name="spans", description="How many spans.", ge=1, le=500)] = 50,
 ) -> History:
     """Return how many flow runs were made in each of some equal spans of time, by type of state."""
     first, last = from_time(start), from_time(end)
@@ -84,7 +85,7 @@ async def read_history(
 
 
 @get("/api/flow-runs/{id:uuid}", operation_id="read_flow_run", tags=_TAGS)
-async def read_flow_run(request: Request[Any, Any, Any], id: FromPath[uuid.UUID]) -> FlowRun:
+async def read_flow_run(request: Request[Any, Any, Any], id: Id) -> FlowRun:
     """Return a flow run with all that is known of it: its states, its process, its result."""
     return await find_flow_run(request, id)
 
@@ -92,10 +93,10 @@ async def read_flow_run(request: Request[Any, Any, Any], id: FromPath[uuid.UUID]
 @get("/api/flow-runs/{id:uuid}/graph", operation_id="read_flow_run_graph", tags=_TAGS)
 async def read_graph(
     request: Request[Any, Any, Any],
-    id: FromPath[uuid.UUID],
+    id: Id,
     cursor: CursorParameter = None,
     limit: Annotated[
-        int, Parameter(query="limit", description="How many task runs.", ge=1, le=_MOST_NODES)
+        int, QueryParameter(name="limit", description="How many task runs.", ge=1, le=_MOST_NODES)
     ] = _MOST_NODES,
 ) -> Graph:
     """Return the task runs of a flow run with what each needed, oldest first, in columns."""

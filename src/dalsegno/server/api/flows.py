@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get
-from litestar.params import FromPath
 
 from dalsegno._store import queries, searching
 from dalsegno.exceptions import ObjectNotFound
 from dalsegno.model.resources.flows import Flow, FlowPage, to_flow
 from dalsegno.server.asking import read
 from dalsegno.server.cursors import read_cursor, write_cursor
-from dalsegno.server.parameters import CursorParameter, LimitParameter
+from dalsegno.server.parameters import CursorParameter, LimitParameter, Name
 
 _KIND = "flows"
 _TAGS = ["Flows"]
@@ -32,7 +31,7 @@ async def list_flows(
 
 
 @get("/api/flows/{name:str}", operation_id="read_flow", tags=_TAGS)
-async def read_flow(request: Request[Any, Any, Any], name: FromPath[str]) -> Flow:
+async def read_flow(request: Request[Any, Any, Any], name: Name) -> Flow:
     """Return a flow."""
     found = await read(request, queries.read_flow, name, searching.MOST + 1)
     if found is None:

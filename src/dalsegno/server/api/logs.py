@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import MediaType, Request, get
-from litestar.params import FromPath, Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
+from msgspec import Meta
 
 from dalsegno._store import log_search, queries
 from dalsegno._store.log_search import FoundLogs, LogFilter, Place
@@ -21,9 +22,10 @@ from dalsegno.model.resources.values import from_optional_time, to_time
 from dalsegno.model.views import LogView
 from dalsegno.server.asking import read
 from dalsegno.server.cursors import read_cursor, write_cursor
-from dalsegno.server.parameters import CursorParameter
+from dalsegno.server.parameters import CursorParameter, Id
 from dalsegno.server.problems import InvalidValue
 
+_Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _KIND = "logs"
 _TAGS = ["Logs"]
 _MOST_LINES = 1_000
@@ -34,19 +36,23 @@ _LEVELS = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"), (0, "
 async def list_logs(
     request: Request[Any, Any, Any],
     flow_run_id: Annotated[
-        uuid.UUID | None, Parameter(query="flow-run-id", description="Of this flow run and all nested in it.")
+        uuid.UUID | None, QueryParameter(name="flow-run-id", description="Of this flow run and all nested in it.")
     ] = None,
-    task_run_id: Annotated[uuid.UUID | None, Parameter(query="task-run-id", description="Of this task run.")] = None,
-    min_level: Annotated[int, Parameter(query="min-level", description="Lowest level.", ge=0, le=1000)] = 0,
-    max_level: Annotated[int | None, Parameter(query="max-level", description="Highest level.", ge=0, le=1000)] = None,
-    after: Annotated[datetime | None, Parameter(query="after", description="Written then or later.")] = None,
-    before: Annotated[datetime | None, Parameter(query="before", description="Written earlier.")] = None,
+    task_run_id: Annotated[
+        uuid.UUID | None, QueryParameter(name="task-run-id", description="Of this task run.")
+    ] = None,
+    min_level: Annotated[int, QueryParameter(name="min-level", description="Lowest level.", ge=0, le=1000)] = 0,
+    max_level: Annotated[
+        int | None, QueryParameter(name="max-level", description="Highest level.", ge=0, le=1000)
+    ] = None,
+    after: Annotated[datetime | None, QueryParameter(name="after", description="Written then or later.")] = None,
+    before: Annotated[datetime | None, QueryParameter(name="before", description="Written earlier.")] = None,
     text: Annotated[
         str | None,
-        Parameter(query="text", description="The message holds this, whatever its case.", max_length=LONGEST_TEXT),
+        QueryParameter(name="text", description="The message holds this, whatever its case.", max_length=LONGEST_TEXT),
     ] = None,
-    order: Annotated[Order, Parameter(query="order", description="Which end comes first.")] = Order.OLDEST,
-    limit: Annotated[int, Parameter(query="limit", description="How many at most.", ge=1, le=_MOST_LINES)] = 200,
+    order: Annotated[Order, QueryParameter(name="order", description="Which end comes first.")] = Order.OLDEST,
+    limit: Annotated[int, QueryParameter(name="limit", description="How many at most.", ge=1, le=_MOST_LINES)] = 200,
     cursor: CursorParameter = None,
 ) -> LogPage:
     """Return a page of the log of one run: `flow-run-id` or `task-run-id`, one of the two."""
@@ -61,7 +67,9 @@ async def list_logs(
         before=from_optional_time(before),
         text=text,
     )
-    found = await _search(request, filter, read_cursor(_KIND, cursor, Place), limit, order is Order.NEWEST)
+    found = await _search(
+        request, filter, read_cursor(_KIND, cursor, tuple[_Integer, _Integer]), limit, order is Order.NEWEST
+    )
     last = None if not found.items else (found.items[-1].timestamp, found.items[-1].nonce)
     return LogPage(
         items=[to_log(line) for line in found.items],
@@ -77,7 +85,7 @@ async def list_logs(
     tags=_TAGS,
     media_type=MediaType.TEXT,
 )
-async def download(request: Request[Any, Any, Any], id: FromPath[uuid.UUID]) -> Stream:
+async def download(request: Request[Any, Any, Any], id: Id) -> Stream:
     """Return the whole log of a flow run, with all that is nested in it, as text, oldest line first."""
     run = await read(request, queries.read_flow_run, id.bytes, counted=False)
     if run is None:

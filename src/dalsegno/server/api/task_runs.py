@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, get, post
-from litestar.params import FromPath
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from dalsegno._store import queries, searching
 from dalsegno._store.connection import Connection
@@ -21,7 +22,7 @@ from dalsegno.model.results import pack_plain
 from dalsegno.model.views import Page
 from dalsegno.server.asking import ask, read
 from dalsegno.server.cursors import write_cursor
-from dalsegno.server.parameters import OF_TASK_RUNS, PAGING, Paging, page_of
+from dalsegno.server.parameters import OF_TASK_RUNS, PAGING, Id, Paging, page_of
 from dalsegno.server.problems import InvalidValue, TooLarge
 
 _KIND = "task-runs"
@@ -31,37 +32,39 @@ _LARGEST_RESULT = 16 * 1024
 
 
 @get("/api/task-runs", operation_id="list_task_runs", tags=_TAGS, dependencies=OF_TASK_RUNS | PAGING)
-async def list_task_runs(request: Request[Any, Any, Any], filter: TaskRunFilter, paging: Paging) -> TaskRunPage:
+async def list_task_runs(
+    request: Request[Any, Any, Any], filter: NamedDependency[TaskRunFilter], paging: NamedDependency[Paging]
+) -> TaskRunPage:
     """Return a page of task runs, newest first unless `order` says otherwise."""
     return await _page(request, filter, paging.page(_KIND))
 
 
 @post("/api/task-runs/filter", operation_id="search_task_runs", tags=_TAGS, status_code=200)
-async def search_task_runs(request: Request[Any, Any, Any], data: TaskRunSearch) -> TaskRunPage:
+async def search_task_runs(request: Request[Any, Any, Any], data: JSONBody[TaskRunSearch]) -> TaskRunPage:
     """Return a page of task runs; as the list does, with the filter in the body."""
     return await _page(request, data.filter, page_of(_KIND, data.limit, data.cursor, data.order))
 
 
 @get("/api/task-runs/count", operation_id="count_task_runs", tags=_TAGS, dependencies=OF_TASK_RUNS)
-async def count_task_runs(request: Request[Any, Any, Any], filter: TaskRunFilter) -> StateCounts:
+async def count_task_runs(request: Request[Any, Any, Any], filter: NamedDependency[TaskRunFilter]) -> StateCounts:
     """Return how many task runs there are by state, up to a bound."""
     return await _count(request, filter)
 
 
 @post("/api/task-runs/count", operation_id="count_task_runs_that_fit", tags=_TAGS, status_code=200)
-async def count_task_runs_that_fit(request: Request[Any, Any, Any], data: TaskRunFilter) -> StateCounts:
+async def count_task_runs_that_fit(request: Request[Any, Any, Any], data: JSONBody[TaskRunFilter]) -> StateCounts:
     """Return how many task runs there are by state, with the filter in the body."""
     return await _count(request, data)
 
 
 @get("/api/task-runs/{id:uuid}", operation_id="read_task_run", tags=_TAGS)
-async def read_task_run(request: Request[Any, Any, Any], id: FromPath[uuid.UUID]) -> TaskRun:
+async def read_task_run(request: Request[Any, Any, Any], id: Id) -> TaskRun:
     """Return a task run with all that is known of it: its states, its result."""
     return await read(request, _read_task_run, id)
 
 
 @post("/api/task-runs/{id:uuid}/set-result", operation_id="set_task_run_result", tags=_TAGS, status_code=200)
-async def set_result(request: Request[Any, Any, Any], id: FromPath[uuid.UUID], data: SetTaskRunResult) -> TaskRun:
+async def set_result(request: Request[Any, Any, Any], id: Id, data: JSONBody[SetTaskRunResult]) -> TaskRun:
     """Complete a task run by hand: a retry of its flow run goes on with this result."""
     try:
         payload = msgspec.msgpack.encode(data.value)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, delete, get, put
-from litestar.params import FromPath, Parameter
+from litestar.params import HeaderParameter, JSONBody, PathParameter
 
 from dalsegno._store import variables
 from dalsegno._store.connection import Connection
@@ -24,19 +24,19 @@ from dalsegno.server.asking import read, write
 from dalsegno.server.clock import now
 from dalsegno.server.cursors import read_cursor, write_cursor
 from dalsegno.server.etags import check_if_match, check_if_none_match, etag_of
-from dalsegno.server.parameters import CursorParameter, LimitParameter
+from dalsegno.server.parameters import CursorParameter, LimitParameter, Name
 from dalsegno.server.problems import InvalidValue, PreconditionFailed
 
 _KIND = "variables"
 _TAGS = ["Variables"]
 _MEANWHILE = "It was changed, or deleted, in this moment: read it again and decide anew."
 
-Name = Annotated[str, Parameter(description="The variable's name.", pattern=NAME_PATTERN)]
+ValidName = Annotated[str, PathParameter(description="The variable's name.", pattern=NAME_PATTERN)]
 IfMatch = Annotated[
-    str | None, Parameter(header="if-match", description="Only if its ETag is still this one.", max_length=1000)
+    str | None, HeaderParameter(name="if-match", description="Only if its ETag is still this one.", max_length=1000)
 ]
 IfNoneMatch = Annotated[
-    str | None, Parameter(header="if-none-match", description="`*`: only if there is none yet.", max_length=1000)
+    str | None, HeaderParameter(name="if-none-match", description="`*`: only if there is none yet.", max_length=1000)
 ]
 
 
@@ -53,7 +53,7 @@ async def list_variables(
 
 
 @get("/api/variables/{name:str}", operation_id="read_variable", tags=_TAGS)
-async def read_variable(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Variable]:
+async def read_variable(request: Request[Any, Any, Any], name: Name) -> Response[Variable]:
     """Return a variable; its ETag says which version of it that is."""
     found = await read(request, variables.get_variable, name)
     if found is None:
@@ -64,8 +64,8 @@ async def read_variable(request: Request[Any, Any, Any], name: FromPath[str]) ->
 @put("/api/variables/{name:str}", operation_id="set_variable", tags=_TAGS, status_code=200)
 async def set_variable(
     request: Request[Any, Any, Any],
-    name: Name,
-    data: VariableChange,
+    name: ValidName,
+    data: JSONBody[VariableChange],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[Variable]:
@@ -78,7 +78,7 @@ async def set_variable(
 
 
 @delete("/api/variables/{name:str}", operation_id="delete_variable", tags=_TAGS)
-async def delete_variable(request: Request[Any, Any, Any], name: FromPath[str], if_match: IfMatch = None) -> None:
+async def delete_variable(request: Request[Any, Any, Any], name: Name, if_match: IfMatch = None) -> None:
     """Delete a variable."""
     await write(request, _delete, name, if_match)
 

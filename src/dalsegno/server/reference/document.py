@@ -43,7 +43,7 @@ def _finish_operation(operation: Document, statuses: list[int]) -> None:
     operation["summary"] = re.split(r"[.:;,](?:\s|$)", text, maxsplit=1)[0]
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])
-        parameter.setdefault("description", "Which one.")
+        parameter.setdefault("description", "")
     told: dict[str, Document] = operation["responses"]
     success = next(answer for status, answer in told.items() if status.startswith("2"))
     operation["responses"] = {str(status): _answer(status, success) for status in statuses}
