@@ -12,9 +12,13 @@ from tests.served import serving
 from dalsegno._backend.embedded import StoreBackend
 
 
-@pytest.fixture
-def backend() -> Iterator[StoreBackend]:
-    backend = StoreBackend.in_memory()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> Iterator[StoreBackend]:
+    """A store on each of the two kinds of databases."""
+    if request.param == "postgresql":
+        backend = StoreBackend.open(request.getfixturevalue("postgres_url"))
+    else:
+        backend = StoreBackend.in_memory()
     yield backend
     backend.close()
 

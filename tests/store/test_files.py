@@ -7,8 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +26,11 @@ from dalsegno.model.views import Page, RunFilter
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture
+def backend(sqlite_backend: StoreBackend) -> StoreBackend:
+    return sqlite_backend
+
+
 def test_a_new_file_reclaims_space_and_has_a_write_ahead_log(backend: StoreBackend, path: Path) -> None:
     connection = sqlite3.connect(path)
     pragmas = ["user_version", "auto_vacuum", "journal_mode", "application_id"]
@@ -40,8 +43,10 @@ def test_a_newer_database_is_refused_with_both_versions(path: Path) -> None:
     StoreBackend.in_file(str(path)).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
+    connection.execute("UPDATE schema_version SET version = 99, compatible_from = 98")
+    connection.commit()
     connection.close()
-    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 1\."):
+    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 2\."):
         StoreBackend.in_file(str(path))
 
 
@@ -98,15 +103,6 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(DatabaseError, match=str(tmp_path / "home")):
         StoreBackend.in_file(str(tmp_path / "home" / "runs.db"))
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that other users may enter, as those of `tmp_path` are not."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
 
 
 def as_nobody(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from typing import Any
 
 from dalsegno._store import (
@@ -12,6 +11,7 @@ from dalsegno._store import (
     artifacts,
     attempts,
     cache,
+    changes,
     crashes,
     logs,
     processes,
@@ -21,6 +21,7 @@ from dalsegno._store import (
     variables,
 )
 from dalsegno._store.connection import Database
+from dalsegno._store.opening import open_database
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
@@ -53,18 +54,31 @@ class StoreBackend:
         self._writer = apply.Writer(self.database)
 
     @classmethod
-    def in_file(
+    def open(
         cls,
-        path: str,
+        url: str,
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         allow_network_file_system: bool = False,
+        pgbouncer: bool = False,
+        listen_url: str | None = None,
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
     ) -> StoreBackend:
-        """Return a backend over an SQLite file, which is made if it is not there."""
-        database = SqliteDatabase(path, busy_timeout=busy_timeout, allow_network_file_system=allow_network_file_system)
+        """Return a backend over the database of a URL."""
+        database = open_database(
+            url,
+            busy_timeout=busy_timeout,
+            allow_network_file_system=allow_network_file_system,
+            pgbouncer=pgbouncer,
+            listen_url=listen_url,
+        )
         return cls(database, runs_age=runs_age, logs_age=logs_age)
+
+    @classmethod
+    def in_file(cls, path: str, **options: Any) -> StoreBackend:
+        """Return a backend over an SQLite file, which is made if it is not there; `options` are those of `open`."""
+        return cls.open(f"sqlite:///{path}", **options)
 
     @classmethod
     def in_memory(cls) -> StoreBackend:
@@ -83,18 +97,24 @@ class StoreBackend:
     # --- the upward stream
 
     def deliver(self, batch: Batch) -> Receipt:
-        return apply.deliver(self._writer, batch, _now())
+        receipt = apply.deliver(self._writer, batch, self.database.now())
+        self.database.announce(changes.of_batch(batch))
+        return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
-        return apply.heartbeat(self._writer, process_id, attempts, _now())
+        return apply.heartbeat(self._writer, process_id, attempts, self.database.now())
 
     def end_process(self, process_id: bytes) -> None:
-        self.database.write(lambda connection: processes.end(connection, process_id, _now()))
+        now = self.database.now()
+        self.database.write(lambda connection: processes.end(connection, process_id, now))
 
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        return self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
+        now = self.database.now()
+        done = self.database.write(lambda connection: attempts.open_run(connection, request, now))
+        self._announce("flow_run", request.flow_run_id)
+        return done
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -108,7 +128,8 @@ class StoreBackend:
     # --- caching across runs
 
     def find_cached(self, key: str) -> CacheEntry | None:
-        return self.database.read(lambda connection: cache.find_cached(connection, key, _now()))
+        now = self.database.now()
+        return self.database.read(lambda connection: cache.find_cached(connection, key, now))
 
     def put_cached(self, entry: CacheEntry, data: bytes | None = None) -> None:
         self.database.write(lambda connection: cache.put_cached(connection, entry, data))
@@ -116,15 +137,20 @@ class StoreBackend:
     # --- wishes
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
-        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, _now()))
+        now = self.database.now()
+        done = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
+        self._announce("flow_run")
+        return done
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
-        self.database.write(
-            lambda connection: attempts.set_task_result(connection, task_run_id, result, message, _now())
-        )
+        now = self.database.now()
+        self.database.write(lambda connection: attempts.set_task_result(connection, task_run_id, result, message, now))
+        self._announce("task_run")
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
-        return retention.delete_flow_run(self.database, flow_run_id, _now())
+        done = retention.delete_flow_run(self.database, flow_run_id, self.database.now())
+        self._announce("flow_run", flow_run_id)
+        return done
 
     # --- reading
 
@@ -194,10 +220,15 @@ class StoreBackend:
         return self.database.read(lambda connection: artifacts.read_artifact(connection, id))
 
     def update_artifact(self, id: bytes, data: str, description: str | None, now: int) -> bool:
-        return self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
+        done = self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
+        self._announce("artifact")
+        return done
 
     def change_token(self) -> Any:
         return self.database.change_token()
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        return self.database.wait_for_change(token, timeout)
 
     # --- variables
 
@@ -205,10 +236,14 @@ class StoreBackend:
         return self.database.read(lambda connection: variables.get_variable(connection, name))
 
     def set_variable(self, variable: VariableView, overwrite: bool) -> bool:
-        return self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
+        done = self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
+        self._announce("variable")
+        return done
 
     def unset_variable(self, name: str) -> bool:
-        return self.database.write(lambda connection: variables.unset_variable(connection, name))
+        done = self.database.write(lambda connection: variables.unset_variable(connection, name))
+        self._announce("variable")
+        return done
 
     def list_variables(self, page_after: str | None, limit: int) -> list[VariableView]:
         return self.database.read(lambda connection: variables.list_variables(connection, page_after, limit))
@@ -216,14 +251,17 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self.database, _now())
+        found = crashes.find_crashed(self.database, self.database.now())
+        if found:
+            self._announce("flow_run")
+        return found
 
     def clean_up(self) -> int:
-        return retention.clean_up(self.database, _now(), self._runs_age, self._logs_age)
+        return retention.clean_up(self.database, self.database.now(), self._runs_age, self._logs_age)
 
     def close(self) -> None:
         self.database.close()
 
-
-def _now() -> int:
-    return time.time_ns() // 1000
+    def _announce(self, kind: str, root_run_id: bytes | None = None) -> None:
+        roots = None if root_run_id is None else frozenset({root_run_id})
+        self.database.announce(changes.Changes(frozenset({kind}), roots))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
+from dalsegno._store.changes import Changes, Listener
+
 T = TypeVar("T")
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
@@ -44,10 +46,19 @@ class Database(Protocol):
         """What it is, for people: no passwords."""
         ...
 
-    def write(self, work: Callable[[Connection], T], *, durable: bool = False, express: bool = False) -> T:
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        durable: bool = False,
+        express: bool = False,
+        repeatable: bool = False,
+    ) -> T:
         """Run `work` in a transaction of its own; if `durable`, return once it is on the disk.
 
         It may be run again when others were in its way. With `express` it goes ahead of ordinary writers that wait.
+        `repeatable`: doing it twice does no harm, so it is done again too if a connection was lost while it was being
+        committed; else that raises BackendUnavailable.
         """
         ...
 
@@ -57,6 +68,22 @@ class Database(Protocol):
 
     def change_token(self) -> Any:
         """Return a value that differs from the last one if anybody may have committed since."""
+        ...
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until `change_token` is another than this one; return it, or the same after so many seconds."""
+        ...
+
+    def announce(self, changes: Changes) -> None:
+        """Have those told who wait for what a commit changed; soon, and not inside its transaction."""
+        ...
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a function, in a thread of the database's, with what anybody changed; return what ends that."""
+        ...
+
+    def now(self) -> int:
+        """Return the time, in microseconds since 1970, by the clock that all who use the database share."""
         ...
 
     def close(self) -> None: ...

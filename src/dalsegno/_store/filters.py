@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._store.connection import Connection, Dialect
+from dalsegno._store.rows import TASK_RUN_ROOT
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES
 from dalsegno.model.views import Page, RunFilter
@@ -78,7 +79,7 @@ def task_run_conditions(dialect: Dialect, filter: RunFilter) -> Conditions:
     if filter.flow_run_ids:
         conditions.add_any(_aside(dialect, "owner.id"), filter.flow_run_ids)
     if filter.root_run_ids:
-        conditions.add_any("coalesce(owner.root_run_id, owner.id, run.root, run.id)", filter.root_run_ids)
+        conditions.add_any(TASK_RUN_ROOT[dialect], filter.root_run_ids)
     if filter.parent_task_run_ids:
         conditions.add_any(_aside(dialect, "run.parent_task_run_id"), filter.parent_task_run_ids)
     if filter.task_names:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._store import searching
-from dalsegno._store.connection import Connection
+from dalsegno._store.connection import Connection, Dialect
 from dalsegno.model.ids import id_time
 from dalsegno.model.records import default_task_run_name, unpack_upstream
 from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES, StateType
@@ -58,14 +58,18 @@ def _id_and_type(row: tuple[Any, ...]) -> tuple[bytes, int]:
     return row[0], row[1]
 
 
+def _both(columns: str) -> dict[Dialect, str]:
+    return {"sqlite": columns, "postgresql": columns}
+
+
 _NODES = searching.TASK_RUNS._replace(
-    columns=(
+    columns=_both(
         "run.id, run.name, task.name, run.state_type, run.state_name, run.start_time, run.duration,"
         " run.parent_task_run_id, run.child_flow_run_id, run.upstream"
     ),
     view=_node,
 )
-_POINTS = searching.FLOW_RUNS._replace(columns="run.id, run.state_type", view=_id_and_type)
+_POINTS = searching.FLOW_RUNS._replace(columns=_both("run.id, run.state_type"), view=_id_and_type)
 
 
 def read_graph(

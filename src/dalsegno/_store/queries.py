@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dalsegno._store import processes, searching
-from dalsegno._store.connection import Connection
+from dalsegno._store.connection import Connection, Dialect
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
     FLOW_RUN_TABLES,
@@ -19,16 +19,28 @@ ALL = 2**62
 """A number of rows that there never are."""
 
 _FLOW_RUN = f"SELECT {FLOW_RUN_COLUMNS}, run.process_id, run.number FROM {FLOW_RUN_TABLES} WHERE run.id = ?"
-_TASK_RUN = f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES} WHERE run.id = ?"
+_TASK_RUN: dict[Dialect, str] = {
+    dialect: f"SELECT {columns} FROM {TASK_RUN_TABLES} WHERE run.id = ?"
+    for dialect, columns in TASK_RUN_COLUMNS.items()
+}
 _COUNTS_OF_FLOW_RUN = (
     "SELECT state_type, state_name, count(*) FROM task_run WHERE flow_run = ? GROUP BY state_type, state_name"
 )
 # The newest run of a flow is the newest of the newest runs of its versions.
+_NEWEST_RUN: dict[Dialect, str] = {
+    "sqlite": "SELECT max(id) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name)",
+    # Which knows no greatest of bytes.
+    "postgresql": """
+        SELECT newest.id FROM flow CROSS JOIN LATERAL (
+            SELECT id FROM flow_run WHERE flow_id = flow.id ORDER BY id DESC LIMIT 1) AS newest
+        WHERE flow.name = named.name ORDER BY newest.id DESC LIMIT 1
+    """,
+}
 _FLOWS = """
     SELECT name,
-        (SELECT max(id) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name)),
+        ({newest}),
         (SELECT count(*) FROM (
-            SELECT 1 FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name) LIMIT ?) AS some)
+            SELECT 1 FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name) LIMIT ?) AS found)
     FROM (SELECT DISTINCT name FROM flow WHERE {which} ORDER BY name LIMIT ?) AS named
 """
 _NEWEST_VERSION = """
@@ -54,7 +66,7 @@ def read_flow_run(connection: Connection, id: bytes, *, counted: bool = True) ->
 
 def read_task_run(connection: Connection, id: bytes) -> TaskRunView | None:
     """Return a task run with all that is known of it."""
-    row = connection.execute(_TASK_RUN, (id,)).fetchone()
+    row = connection.execute(_TASK_RUN[connection.dialect], (id,)).fetchone()
     return None if row is None else task_run_view(row, whole=True)
 
 
@@ -75,14 +87,15 @@ def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]
 
 def list_flows(connection: Connection, page_after: str | None, limit: int, counted: int = ALL) -> list[FlowView]:
     """Return a page of flows by name; up to so many runs of each are counted."""
-    statement = _FLOWS.format(which="name > ?")
+    statement = _FLOWS.format(newest=_NEWEST_RUN[connection.dialect], which="name > ?")
     rows = connection.execute(statement, (counted, page_after or "", limit)).fetchall()
     return [_flow_view(connection, *row) for row in rows]
 
 
 def read_flow(connection: Connection, name: str, counted: int = ALL) -> FlowView | None:
     """Return a flow."""
-    row = connection.execute(_FLOWS.format(which="name = ?"), (counted, name, 1)).fetchone()
+    statement = _FLOWS.format(newest=_NEWEST_RUN[connection.dialect], which="name = ?")
+    row = connection.execute(statement, (counted, name, 1)).fetchone()
     return None if row is None else _flow_view(connection, *row)
 
 

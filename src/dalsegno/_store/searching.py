@@ -6,7 +6,7 @@ counted, the answer says so, and where to go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -38,7 +38,7 @@ class Kind(NamedTuple, Generic[V]):
 
     table: str
     tables: str
-    columns: str
+    columns: Mapping[Dialect, str]
     ways: Callable[[Connection, RunFilter], list[ways.Way]]
     conditions: Callable[[Dialect, RunFilter], Conditions]
     view: Callable[[tuple[Any, ...]], V]
@@ -65,7 +65,7 @@ class Counted(msgspec.Struct):
 FLOW_RUNS = Kind[FlowRunView](
     "flow_run",
     FLOW_RUN_TABLES,
-    FLOW_RUN_COLUMNS,
+    {"sqlite": FLOW_RUN_COLUMNS, "postgresql": FLOW_RUN_COLUMNS},
     ways.flow_run_ways,
     filters.flow_run_conditions,
     partial(flow_run_view, whole=False),
@@ -86,9 +86,10 @@ def search(connection: Connection, kind: Kind[V], filter: RunFilter, page: Page)
     windows = _windows(connection, kind, filter, page)
     order = "ASC" if page.oldest_first else "DESC"
     rows: list[tuple[Any, ...]] = []
+    select = f"SELECT {kind.columns[connection.dialect]} FROM {kind.tables}"
     for window in windows:
         rows += connection.execute(
-            f"SELECT {kind.columns} FROM {kind.tables}{conditions.where(window.text)} ORDER BY run.id {order} LIMIT ?",
+            f"{select}{conditions.where(window.text)} ORDER BY run.id {order} LIMIT ?",
             [*window.values, *conditions.values, page.limit + 1],
         ).fetchall()
     rows.sort(key=lambda row: row[0], reverse=not page.oldest_first)

@@ -79,7 +79,7 @@ def shortest(connection: Connection, table: str, ways: Sequence[Way], bounds: Bo
             if count >= fewest:
                 break
             found = connection.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM {table} AS run WHERE {text}{WITHIN} LIMIT ?) AS some",
+                f"SELECT count(*) FROM (SELECT 1 FROM {table} AS run WHERE {text}{WITHIN} LIMIT ?) AS found",
                 [*values, *bounds, fewest - count],
             )
             count += found.fetchone()[0]
