@@ -16,7 +16,10 @@ from dalsegno.server.clock import now
 
 
 class Command(Protocol):
-    """Something that is done to a flow run. Both raise a BackendError that says why it cannot be."""
+    """Something that is done to a flow run. Both raise a BackendError that says why it cannot be.
+
+    Checks run where writes do, for finding a run locks it.
+    """
 
     def check(self, backend: StoreBackend, id: bytes) -> bool:
         """Tell whether it would change anything."""
@@ -31,7 +34,7 @@ class Cancel(NamedTuple):
     """Ends a run: at once where nobody executes it, else it is asked to stop."""
 
     def check(self, backend: StoreBackend, id: bytes) -> bool:
-        return not backend.database.read(lambda connection: attempts.find_root(connection, id)).ended
+        return not backend.database.write(lambda connection: attempts.find_root(connection, id)).ended
 
     def perform(self, backend: StoreBackend, id: bytes) -> bool:
         return backend.request_cancel(id)
@@ -41,7 +44,7 @@ class Delete(NamedTuple):
     """Deletes a run that has ended, with all that belongs to it."""
 
     def check(self, backend: StoreBackend, id: bytes) -> bool:
-        backend.database.read(lambda connection: _check_not_alive(connection, id, "deleting it"))
+        backend.database.write(lambda connection: _check_not_alive(connection, id, "deleting it"))
         return True
 
     def perform(self, backend: StoreBackend, id: bytes) -> bool:
@@ -61,7 +64,7 @@ class SetFlowState(NamedTuple):
             if not self.wanted.force:
                 _check_not_alive(connection, id, "setting its state, or force it")
 
-        backend.database.read(look)
+        backend.database.write(look)
         return True
 
     def perform(self, backend: StoreBackend, id: bytes) -> bool:
@@ -73,7 +76,7 @@ class Retry(NamedTuple):
     """Has a run picked up where it stopped; what was called in somebody's script only that somebody can."""
 
     def check(self, backend: StoreBackend, id: bytes) -> bool:
-        root = backend.database.read(lambda connection: attempts.find_root(connection, id))
+        root = backend.database.write(lambda connection: attempts.find_root(connection, id))
         raise StateConflict(
             f"{root} was called in a script, not run from a deployment, so the server cannot execute it. Where its"
             f" code is, do: dalsegno flow-run retry {id_text(root.id)}"
