@@ -51,8 +51,10 @@ class TaskRunSearch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class SetFlowRunState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Asks for a flow run to be put into another state."""
 
-    type: Annotated[StateType, Meta(description="The type of the state; one that ends a run.")]
-    name: Annotated[StateName | None, Meta(description="The state's name; null: that of its type.")] = None
+    type: Annotated[StateType, Meta(description="The type of the state; one that ends a run.", examples=["COMPLETED"])]
+    name: Annotated[
+        StateName | None, Meta(description="The state's name; null: that of its type.", examples=["Accepted"])
+    ] = None
     message: Annotated[Message | None, Meta(description="Why, in words.")] = None
     force: Annotated[
         bool, Meta(description="Also while it is executed, which stops that, and whatever state it was in.")
@@ -62,7 +64,7 @@ class SetFlowRunState(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class SetTaskRunResult(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Asks for a task run to be completed by hand."""
 
-    value: Annotated[Any, Meta(description="The result: any JSON.")]
+    value: Annotated[Any, Meta(description="The result: any JSON.", examples=[{"rows": 17}])]
     message: Annotated[Message | None, Meta(description="Why, in words.")] = None
 
 

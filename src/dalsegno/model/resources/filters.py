@@ -31,16 +31,23 @@ class FlowRunFilter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     id_prefix: Annotated[Prefix | None, Meta(description="The id begins so.")] = None
     name: Annotated[Text | None, Meta(description="Exactly this name.")] = None
     name_prefix: Annotated[Text | None, Meta(description="The name begins so.")] = None
-    name_like: Annotated[Text | None, Meta(description="The name holds this, whatever its case.")] = None
-    flow_names: Annotated[Texts, Meta(description="A run of one of these flows.")] = []
+    name_like: Annotated[
+        Text | None, Meta(description="The name holds this, whatever its case.", examples=["otter"])
+    ] = None
+    flow_names: Annotated[
+        Texts, Meta(description="A run of one of these flows.", examples=[["nightly", "hourly"]])
+    ] = []
     parent_flow_run_ids: Annotated[FewIds, Meta(description="Called by one of these flow runs.")] = []
     root_run_ids: Annotated[FewIds, Meta(description="One of these root runs, or nested in one.")] = []
     state_types: Annotated[
-        list[StateType], Meta(max_length=MOST_VALUES, description="In a state of one of these types.")
+        list[StateType],
+        Meta(max_length=MOST_VALUES, description="In a state of one of these types.", examples=[["FAILED", "CRASHED"]]),
     ] = []
-    state_names: Annotated[Texts, Meta(description="In a state of one of these names.")] = []
-    tags: Annotated[Texts, Meta(description="With all of these tags.")] = []
-    created_after: Annotated[datetime | None, Meta(description="Made then or later.")] = None
+    state_names: Annotated[Texts, Meta(description="In a state of one of these names.", examples=[["TimedOut"]])] = []
+    tags: Annotated[Texts, Meta(description="With all of these tags.", examples=[["eu"]])] = []
+    created_after: Annotated[
+        datetime | None, Meta(description="Made then or later.", examples=["2026-11-25T08:00:00Z"])
+    ] = None
     created_before: Annotated[datetime | None, Meta(description="Made earlier.")] = None
     started_after: Annotated[datetime | None, Meta(description="Started then or later.")] = None
     started_before: Annotated[datetime | None, Meta(description="Started earlier.")] = None
@@ -54,17 +61,22 @@ class TaskRunFilter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     id_prefix: Annotated[Prefix | None, Meta(description="The id begins so.")] = None
     name: Annotated[Text | None, Meta(description="Exactly this name.")] = None
     name_prefix: Annotated[Text | None, Meta(description="The name begins so.")] = None
-    name_like: Annotated[Text | None, Meta(description="The name holds this, whatever its case.")] = None
-    task_names: Annotated[Texts, Meta(description="A run of one of these tasks.")] = []
-    flow_names: Annotated[Texts, Meta(description="Called in a run of one of these flows.")] = []
+    name_like: Annotated[
+        Text | None, Meta(description="The name holds this, whatever its case.", examples=["otter"])
+    ] = None
+    task_names: Annotated[Texts, Meta(description="A run of one of these tasks.", examples=[["load"]])] = []
+    flow_names: Annotated[
+        Texts, Meta(description="Called in a run of one of these flows.", examples=[["nightly", "hourly"]])
+    ] = []
     flow_run_ids: Annotated[FewIds, Meta(description="Called in one of these flow runs, nested ones not counted.")] = []
     parent_task_run_ids: Annotated[FewIds, Meta(description="Called by one of these task runs.")] = []
     root_run_ids: Annotated[FewIds, Meta(description="Of one of these root runs, nested flow runs included.")] = []
     state_types: Annotated[
-        list[StateType], Meta(max_length=MOST_VALUES, description="In a state of one of these types.")
+        list[StateType],
+        Meta(max_length=MOST_VALUES, description="In a state of one of these types.", examples=[["FAILED", "CRASHED"]]),
     ] = []
-    state_names: Annotated[Texts, Meta(description="In a state of one of these names.")] = []
-    tags: Annotated[Texts, Meta(description="With all of these tags.")] = []
+    state_names: Annotated[Texts, Meta(description="In a state of one of these names.", examples=[["TimedOut"]])] = []
+    tags: Annotated[Texts, Meta(description="With all of these tags.", examples=[["eu"]])] = []
     created_after: Annotated[datetime | None, Meta(description="Called then or later.")] = None
     created_before: Annotated[datetime | None, Meta(description="Called earlier.")] = None
     started_after: Annotated[datetime | None, Meta(description="Started then or later.")] = None

@@ -36,7 +36,7 @@ class VariablePage(msgspec.Struct, kw_only=True):
 class VariableChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a variable is to be."""
 
-    value: Annotated[Any, Meta(description="Its value: any JSON.")]
+    value: Annotated[Any, Meta(description="Its value: any JSON.", examples=[{"limit": 50}])]
     tags: Annotated[
         list[Annotated[str, Meta(max_length=200)]], Meta(description="Its tags; those it had are gone.", max_length=100)
     ] = []
