@@ -114,7 +114,7 @@ def _common(dialect: Dialect, filter: RunFilter, name: str) -> Conditions:
     if filter.name is not None:
         conditions.add(f"{_aside(dialect, name)} = ?", filter.name)
     if filter.name_prefix is not None:
-        conditions.add(f"substr({name}, 1, ?) = ?", len(filter.name_prefix), filter.name_prefix)
+        conditions.add(f"substr({name}, 1, {len(filter.name_prefix)}) = ?", filter.name_prefix)
     if filter.name_like is not None:
         conditions.add(f"lower({name}) LIKE ? ESCAPE '!'", like(filter.name_like))
     if filter.started_after is not None:
