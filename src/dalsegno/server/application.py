@@ -19,6 +19,7 @@ from dalsegno.server.api import (
     flows,
     health,
     logs,
+    results,
     task_runs,
     variables,
 )
@@ -34,7 +35,7 @@ _STORE_CALLS = 32
 def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
     app = Litestar(
-        route_handlers=[*health.routes, *engine.routes, *page.routes, _resources()],
+        route_handlers=[*health.routes, *engine.routes, *results.routes, *page.routes, _resources()],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
