@@ -225,6 +225,10 @@ class AttemptConflict(BackendError):
     """Another process has just started the next attempt of this run."""
 
 
+class StateConflict(BackendError):
+    """The run is in a state from which it cannot go to the one that was asked for."""
+
+
 class FlowVisualizationError(DalsegnoException):
     """A flow cannot be drawn; the message says what is missing: a package, or a value that a task would give."""
 
