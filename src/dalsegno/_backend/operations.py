@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._backend import protocol
+from dalsegno.model.ids import id_text
 from dalsegno.model.roles import Role
 from dalsegno.model.texts import storable
 
@@ -39,6 +40,8 @@ _ROLES: Mapping[str, Role] = {
     "set_variable": Role.EDITOR,
     "unset_variable": Role.EDITOR,
 }
+# What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
+_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached"})
 _NOT_REMOTE = frozenset({"url", "close", "clean_up"})
 
 
@@ -50,6 +53,7 @@ class Operation:
         self.name = name
         self.role = _ROLES.get(name, Role.VIEWER)
         self.repeatable = name not in _ONCE
+        self.audited = self.role > Role.VIEWER and name not in _NOT_AUDITED
         parameters = list(inspect.signature(function).parameters.values())
         self._signature = inspect.Signature(parameters)
         self._keywords = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
@@ -74,6 +78,19 @@ class Operation:
         values = self._decode_arguments(body)
         keywords = dict(zip(self._keywords, values[self._count :], strict=True))
         return self._encode(getattr(backend, self.name)(*values[: self._count], **keywords))
+
+    def target(self, body: bytes) -> str | None:
+        """Return what a call changes, for the audit log: the id or name in its first argument; None: no such thing."""
+        try:
+            values = msgspec.msgpack.decode(body)
+        except msgspec.DecodeError:
+            return None
+        first = values[0] if isinstance(values, list) and values else None
+        if isinstance(first, dict):
+            first = first.get("flow_run_id") or first.get("id") or first.get("name")
+        if isinstance(first, bytes) and len(first) == 16:
+            return id_text(first)
+        return first if isinstance(first, str) else None
 
     def read_result(self, body: bytes) -> Any:
         """Return the result that a call gave back."""

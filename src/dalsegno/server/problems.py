@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, ValidationException
 
 from dalsegno import exceptions
@@ -19,6 +20,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.RunIsAlive, 409),
     (exceptions.AttemptConflict, 409),
     (exceptions.ObjectAlreadyExists, 409),
+    (exceptions.OnlyAdmin, 409),
     (exceptions.NotAllowed, 403),
     (exceptions.BackendUnavailable, 503),
     (exceptions.DatabaseError, 503),
@@ -58,12 +60,16 @@ class ProblemDetails(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is wrong with single fields: ``{"field": ..., "message": ...}``."""
 
 
-def request_id(request: Request[Any, Any, Any]) -> str:
+def request_id(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Return the id of a request, which stands in the log and in the answer."""
-    found: str | None = request.scope.get("dalsegno_request_id")  # type: ignore[assignment]
+    return request_id_of(request.scope)
+
+
+def request_id_of(scope: Any) -> str:
+    """Return the id of the request that an ASGI scope is of."""
+    found: str | None = scope.get("dalsegno_request_id")
     if found is None:
-        found = uuid.uuid4().hex
-        request.scope["dalsegno_request_id"] = found  # type: ignore[typeddict-unknown-key]
+        found = scope["dalsegno_request_id"] = uuid.uuid4().hex
     return found
 
 
@@ -99,3 +105,9 @@ def problem_of(error: Exception) -> ProblemDetails:
 
 def _title(status: int) -> str:
     return _TITLES.get(status, f"HTTP {status}")
+
+
+def body_of(status: int, detail: str, request: str) -> bytes:
+    """Return the body of an answer that is made outside of the application."""
+    instance = f"urn:dalsegno:request:{request}"
+    return msgspec.json.encode(ProblemDetails(status=status, title=_title(status), detail=detail, instance=instance))
