@@ -28,6 +28,11 @@ from dalsegno.model.views import Page, RunFilter
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture
+def backend(sqlite_backend: StoreBackend) -> StoreBackend:
+    return sqlite_backend
+
+
 def test_a_new_file_reclaims_space_and_has_a_write_ahead_log(backend: StoreBackend, path: Path) -> None:
     connection = sqlite3.connect(path)
     pragmas = ["user_version", "auto_vacuum", "journal_mode", "application_id"]
@@ -40,8 +45,10 @@ def test_a_newer_database_is_refused_with_both_versions(path: Path) -> None:
     StoreBackend.in_file(str(path)).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
+    connection.execute("UPDATE schema_version SET version = 99, compatible_from = 98")
+    connection.commit()
     connection.close()
-    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 1\."):
+    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 2\."):
         StoreBackend.in_file(str(path))
 
 

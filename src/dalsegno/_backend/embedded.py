@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from typing import Any
 
 from dalsegno._store import (
@@ -21,6 +20,7 @@ from dalsegno._store import (
     variables,
 )
 from dalsegno._store.connection import Database
+from dalsegno._store.opening import open_database
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
@@ -53,18 +53,31 @@ class StoreBackend:
         self._writer = apply.Writer(self.database)
 
     @classmethod
-    def in_file(
+    def open(
         cls,
-        path: str,
+        url: str,
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         allow_network_file_system: bool = False,
+        pgbouncer: bool = False,
+        listen_url: str | None = None,
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
     ) -> StoreBackend:
-        """Return a backend over an SQLite file, which is made if it is not there."""
-        database = SqliteDatabase(path, busy_timeout=busy_timeout, allow_network_file_system=allow_network_file_system)
+        """Return a backend over the database of a URL."""
+        database = open_database(
+            url,
+            busy_timeout=busy_timeout,
+            allow_network_file_system=allow_network_file_system,
+            pgbouncer=pgbouncer,
+            listen_url=listen_url,
+        )
         return cls(database, runs_age=runs_age, logs_age=logs_age)
+
+    @classmethod
+    def in_file(cls, path: str, **options: Any) -> StoreBackend:
+        """Return a backend over an SQLite file, which is made if it is not there; `options` are those of `open`."""
+        return cls.open(f"sqlite:///{path}", **options)
 
     @classmethod
     def in_memory(cls) -> StoreBackend:
@@ -83,18 +96,20 @@ class StoreBackend:
     # --- the upward stream
 
     def deliver(self, batch: Batch) -> Receipt:
-        return apply.deliver(self._writer, batch, _now())
+        return apply.deliver(self._writer, batch, self.database.now())
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
-        return apply.heartbeat(self._writer, process_id, attempts, _now())
+        return apply.heartbeat(self._writer, process_id, attempts, self.database.now())
 
     def end_process(self, process_id: bytes) -> None:
-        self.database.write(lambda connection: processes.end(connection, process_id, _now()))
+        now = self.database.now()
+        self.database.write(lambda connection: processes.end(connection, process_id, now))
 
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        return self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: attempts.open_run(connection, request, now))
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -108,7 +123,8 @@ class StoreBackend:
     # --- caching across runs
 
     def find_cached(self, key: str) -> CacheEntry | None:
-        return self.database.read(lambda connection: cache.find_cached(connection, key, _now()))
+        now = self.database.now()
+        return self.database.read(lambda connection: cache.find_cached(connection, key, now))
 
     def put_cached(self, entry: CacheEntry, data: bytes | None = None) -> None:
         self.database.write(lambda connection: cache.put_cached(connection, entry, data))
@@ -116,15 +132,15 @@ class StoreBackend:
     # --- wishes
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
-        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
-        self.database.write(
-            lambda connection: attempts.set_task_result(connection, task_run_id, result, message, _now())
-        )
+        now = self.database.now()
+        self.database.write(lambda connection: attempts.set_task_result(connection, task_run_id, result, message, now))
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
-        return retention.delete_flow_run(self.database, flow_run_id, _now())
+        return retention.delete_flow_run(self.database, flow_run_id, self.database.now())
 
     # --- reading
 
@@ -216,14 +232,10 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self.database, _now())
+        return crashes.find_crashed(self.database, self.database.now())
 
     def clean_up(self) -> int:
-        return retention.clean_up(self.database, _now(), self._runs_age, self._logs_age)
+        return retention.clean_up(self.database, self.database.now(), self._runs_age, self._logs_age)
 
     def close(self) -> None:
         self.database.close()
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

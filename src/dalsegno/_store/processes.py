@@ -11,10 +11,10 @@ from dalsegno.model.records import ProcessRecord
 LONGEST_SILENCE = 120_000_000
 """Microseconds after which a process that cannot be looked at from here (another machine) counts as gone."""
 
-COLUMNS = "process.id, host, pid, process.start_time, boot_id, pid_namespace, user, command"
+COLUMNS = 'process.id, host, pid, process.start_time, boot_id, pid_namespace, "user", command'
 
 _REGISTER = """
-    INSERT INTO process (id, host, pid, start_time, boot_id, pid_namespace, user, command, last_seen)
+    INSERT INTO process (id, host, pid, start_time, boot_id, pid_namespace, "user", command, last_seen)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen, ended = NULL
 """

@@ -118,21 +118,21 @@ class UserPage(msgspec.Struct, kw_only=True):
     """Users by name, and where the next page begins."""
 
     items: list[UserView]
-    next: str | None
+    next_cursor: str | None
 
 
 class ApiKeyPage(msgspec.Struct, kw_only=True):
     """API keys, newest first, and where the next page begins."""
 
     items: list[ApiKeyView]
-    next: str | None
+    next_cursor: str | None
 
 
 class AuditPage(msgspec.Struct, kw_only=True):
     """Entries of the audit log, newest first, and where the next page begins."""
 
     items: list[AuditEntryView]
-    next: str | None
+    next_cursor: str | None
 
 
 def moment(microseconds: int) -> datetime:

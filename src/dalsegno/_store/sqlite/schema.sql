@@ -155,6 +155,12 @@ CREATE TABLE cache_entry (
 );
 CREATE INDEX cache_entry_by_expiry ON cache_entry (expires) WHERE expires IS NOT NULL;
 
+-- Which version the tables are of, and the oldest version of the code that can use them.
+CREATE TABLE schema_version (
+    version INTEGER NOT NULL,
+    compatible_from INTEGER NOT NULL
+);
+
 -- Who may use a server, and what they changed.
 
 CREATE TABLE user_account (
