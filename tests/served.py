@@ -18,7 +18,7 @@ from dalsegno.settings import get_current_settings
 def serving(backend: StoreBackend) -> Iterator[str]:
     """Serve a store; gives the URL of its API."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-    config = uvicorn.Config(create_app(backend, get_current_settings()), log_config=None, access_log=False)
+    config = uvicorn.Config(create_app(backend, get_current_settings()), log_config=None, access_log=False, proxy_headers=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="test-server")
     thread.start()

@@ -82,12 +82,13 @@ class Operation:
     def target(self, body: bytes) -> str | None:
         """Return what a call changes, for the audit log: the id or name in its first argument; None: no such thing."""
         try:
-            values = msgspec.msgpack.decode(body)
+            values = msgspec.msgpack.decode(body, type=list[Any])
         except msgspec.DecodeError:
             return None
-        first = values[0] if isinstance(values, list) and values else None
+        first = values[0] if values else None
         if isinstance(first, dict):
-            first = first.get("flow_run_id") or first.get("id") or first.get("name")
+            fields = typing.cast("dict[str, Any]", first)
+            first = fields.get("flow_run_id") or fields.get("id") or fields.get("name")
         if isinstance(first, bytes) and len(first) == 16:
             return id_text(first)
         return first if isinstance(first, str) else None

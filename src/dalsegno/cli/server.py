@@ -8,9 +8,11 @@ import msgspec
 from cyclopts import Parameter
 
 from dalsegno.cli.options import group
+from dalsegno.cli.server_admin import create_admin
 from dalsegno.settings import get_current_settings
 
 app = group("server", "Start and stop the server.")
+app.command(create_admin)
 
 
 @app.command

@@ -53,6 +53,8 @@ _ACCESS = (
     _route("GET", "/api/audit-log", Role.ADMIN, 200, 400, 401, 403, 503),
 )
 
+_DOCS = ("", "/openapi.json", "/scalar", "/{path:str}")
+
 ROUTES: tuple[Route, ...] = (
     _route("GET", "/", Role.VIEWER, 200, 401),
     _route("GET", "/api/health", None, 200),
@@ -61,6 +63,7 @@ ROUTES: tuple[Route, ...] = (
     # Which role an operation needs, and whether it is audited, stands beside its signature.
     _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 401, 403, 404, 409, 413, 415, 503),
     *_ACCESS,
+    *(_route("GET", f"/api/docs{path}", Role.VIEWER, 200, 401, 404) for path in _DOCS),
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import uvicorn
 
 from dalsegno._backend.connect import open_store
+from dalsegno.server.access.starting import prepare, tls_options
 from dalsegno.server.application import create_app
 from dalsegno.settings import Settings
 
@@ -23,13 +24,14 @@ class ServerProcess(uvicorn.Server):
         """Start, and say under which URL."""
         await super().startup(sockets)
         if self.started:
-            self._on_ready(_url_of(self.servers[0].sockets[0]))
+            self._on_ready(_url_of(self.servers[0].sockets[0], "https" if self.config.is_ssl else "http"))
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     """Serve until a signal ends it; `on_ready` is told the URL once requests are answered."""
     backend = open_store(settings)
     try:
+        prepare(backend.database, settings.server)
         config = uvicorn.Config(
             create_app(backend, settings),
             host=settings.server.host,
@@ -38,6 +40,8 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,  # whom to believe is decided in access.peers
+            **tls_options(settings.server),
             timeout_graceful_shutdown=5,
             lifespan="on",
         )
@@ -46,6 +50,6 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         backend.close()
 
 
-def _url_of(listening: socket.socket) -> str:
+def _url_of(listening: socket.socket, scheme: str) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

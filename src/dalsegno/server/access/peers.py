@@ -13,7 +13,9 @@ from dalsegno.exceptions import ConfigurationError
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
-FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded", b"x-real-ip", b"via"})
+FORWARDED = frozenset(
+    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded", b"x-real-ip", b"via"}
+)
 _MOST_KNOWN = 1000
 
 
@@ -55,7 +57,9 @@ class Peers:
 
     def _client(self, address: str, headers: Headers) -> str:
         """Return the address that the last proxy which is not trusted had, or the first of the trusted ones."""
-        hops = [hop for name, value in headers if name == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")]
+        hops = [
+            hop for name, value in headers if name == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")
+        ]
         for hop in reversed([hop.strip() for hop in hops]):
             try:
                 address = str(ipaddress.ip_address(hop))

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from dalsegno.exceptions import ConfigurationError
@@ -62,16 +61,16 @@ class Protection:
         self._auditing = auditing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        headers: Headers = scope["headers"]  # type: ignore[assignment]
+        await self._let_in(scope, receive, send)
+
+    async def _let_in(self, scope: Any, receive: Receive, send: Send) -> None:
+        headers: Headers = scope["headers"]
         by_name = dict(headers)
         client = scope.get("client")
         peer = self._peers.peer("" if client is None else client[0], scope["scheme"], headers, by_name)
         foreign = self._foreign_origin(peer, by_name)
-        scope["dalsegno_peer"] = peer  # type: ignore[typeddict-unknown-key]
-        scope["dalsegno_foreign"] = foreign is not None  # type: ignore[typeddict-unknown-key]
+        scope["dalsegno_peer"] = peer
+        scope["dalsegno_foreign"] = foreign is not None
         refused = self._refusal(scope, peer, foreign, by_name)
         if scope["type"] == "websocket":
             if refused is None:
@@ -97,7 +96,7 @@ class Protection:
         return None if origin.decode("latin-1").lower() == f"{scheme}://{peer.host.lower()}" else origin
 
     def _refusal(
-        self, scope: Scope, peer: Peer, foreign: bytes | None, by_name: Mapping[bytes, bytes]
+        self, scope: Any, peer: Peer, foreign: bytes | None, by_name: Mapping[bytes, bytes]
     ) -> tuple[int, str] | None:
         """Return the status and the reason for which a request is refused; None: it is let in."""
         if peer.host not in self._hosts:
@@ -118,7 +117,7 @@ class Protection:
                 return 415, "Bodies are taken as application/json or application/msgpack only."
         return None
 
-    def _with_headers(self, scope: Scope, send: Send, foreign: bytes | None) -> Send:
+    def _with_headers(self, scope: Any, send: Send, foreign: bytes | None) -> Send:
         defaults = _OF_API if scope["path"].startswith("/api") else _OF_PAGE
         crossing = foreign is not None and foreign in self._origins
 
@@ -146,7 +145,7 @@ def _is_navigation(method: str, by_name: Mapping[bytes, bytes]) -> bool:
     return by_name.get(b"sec-fetch-dest") == b"document"
 
 
-async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:
+async def _refuse(scope: Any, send: Send, status: int, reason: str) -> None:
     instance = problems.request_id_of(scope)
     logging.getLogger("dalsegno.server").info("Request %s was refused (%s): %s", instance, status, reason)
     body = problems.body_of(status, reason, instance)

@@ -21,13 +21,14 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
         raise NotFoundException(f"There is no operation {operation!r}: is the client of another version?")
     if request.content_type[0] != MEDIA_TYPE:
         raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
-    body = _unpacked(await request.body(), request)
+    body = unpacked(await request.body(), request)
     state = request.app.state
     result = await ask(request, found.call, state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
 
 
-def _unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
+def unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
+    """Return the body of an operation as it was before it was compressed. Raises HTTPException where it is none."""
     encoding = request.headers.get("content-encoding")
     if encoding is None:
         return body
