@@ -7,16 +7,16 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeAlias, TypeVar
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
 
 Cursor: TypeAlias = Annotated[
-    str | None, Parameter(max_length=500, description="`next_cursor` of the page before; none: the first page.")
+    str | None, QueryParameter(max_length=500, description="`next_cursor` of the page before; none: the first page.")
 ]
-Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=500, description="How many at most.")]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=500, description="How many at most.")]
 
 
 def cut(found: Sequence[T], limit: int, key: Callable[[T], bytes]) -> tuple[Sequence[T], str | None]:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, delete, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from dalsegno.exceptions import BackendError
 from dalsegno.model.access_views import ApiKeyPage, MadeApiKey, NewApiKey, api_key_view
@@ -20,7 +20,7 @@ from dalsegno.server.asking import ask
 
 @get("/api/api-keys", tags=["Access"], operation_id="list_api_keys")
 async def list_api_keys(
-    request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 100, everybodys: bool = False
+    request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 100, everybodys: FromQuery[bool] = False
 ) -> ApiKeyPage:
     """Return one's own API keys, newest first; admins may ask for everybody's."""
     maker = identity_of(request).maker
@@ -32,7 +32,7 @@ async def list_api_keys(
 
 
 @post("/api/api-keys", status_code=201, tags=["Access"], operation_id="create_api_key")
-async def create_api_key(data: NewApiKey, request: Request[Any, Any, Any]) -> MadeApiKey:
+async def create_api_key(data: JSONBody[NewApiKey], request: Request[Any, Any, Any]) -> MadeApiKey:
     """Make an API key, which may do no more than whoever makes it. Its text is told this once."""
     if data.expires is not None and data.expires.tzinfo is None:
         raise BackendError("`expires` needs a time zone, such as the Z of 2026-12-31T00:00:00Z.")

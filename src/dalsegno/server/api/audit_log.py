@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from dalsegno._store import audit
 from dalsegno._store.connection import Connection
@@ -21,8 +21,10 @@ async def list_audit_log(
     request: Request[Any, Any, Any],
     cursor: Cursor = None,
     limit: Limit = 100,
-    actor: Annotated[str | None, Parameter(max_length=200, description="Only what this user did.")] = None,
-    target: Annotated[str | None, Parameter(max_length=300, description="Only changes of this id or name.")] = None,
+    actor: Annotated[str | None, QueryParameter(max_length=200, description="Only what this user did.")] = None,
+    target: Annotated[
+        str | None, QueryParameter(max_length=300, description="Only changes of this one.")
+    ] = None,
 ) -> AuditPage:
     """Return the entries of the audit log, newest first."""
     after = id_after(cursor)

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from litestar import Request, Response, get, post
 from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
+from litestar.params import JSONBody
 
 from dalsegno._store import sessions
 from dalsegno._store.connection import Connection
@@ -23,7 +24,7 @@ from dalsegno.settings import Settings
 
 
 @post("/api/login", status_code=200, tags=["Access"], operation_id="log_in")
-async def log_in(data: Login, request: Request[Any, Any, Any]) -> Response[Me]:
+async def log_in(data: JSONBody[Login], request: Request[Any, Any, Any]) -> Response[Me]:
     """Log in with a browser: the answer sets its cookie. After failures one has to wait (429)."""
     state, peer = request.app.state, peer_of(request)
     settings: Settings = state.settings
@@ -64,7 +65,7 @@ async def read_me(request: Request[Any, Any, Any]) -> Me:
 
 
 @post("/api/me/password", status_code=204, tags=["Access"], operation_id="change_my_password")
-async def change_my_password(data: PasswordChange, request: Request[Any, Any, Any]) -> None:
+async def change_my_password(data: JSONBody[PasswordChange], request: Request[Any, Any, Any]) -> None:
     """Change one's own password; all other sessions end."""
     identity = identity_of(request)
     if identity.via != "session" or identity.user_id is None or identity.credential_id is None:

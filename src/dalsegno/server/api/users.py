@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, delete, get, patch, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from dalsegno.model.access_views import NewUser, UserChange, UserPage, UserView, user_view
 from dalsegno.model.roles import read_role
@@ -25,7 +25,7 @@ async def list_users(request: Request[Any, Any, Any], cursor: Cursor = None, lim
 
 
 @post("/api/users", status_code=201, tags=["Access"], operation_id="create_user")
-async def create_user(data: NewUser, request: Request[Any, Any, Any]) -> UserView:
+async def create_user(data: JSONBody[NewUser], request: Request[Any, Any, Any]) -> UserView:
     """Make a user."""
     note(request.scope, target=data.name, summary=f"role {data.role}")
     made = await ask_to_hash(request, _accounts(request).create, data.name, data.password, read_role(data.role))
@@ -40,7 +40,7 @@ async def read_user(id: FromPath[UUID], request: Request[Any, Any, Any]) -> User
 
 
 @patch("/api/users/{id:uuid}", tags=["Access"], operation_id="update_user")
-async def update_user(id: FromPath[UUID], data: UserChange, request: Request[Any, Any, Any]) -> UserView:
+async def update_user(id: FromPath[UUID], data: JSONBody[UserChange], request: Request[Any, Any, Any]) -> UserView:
     """Change a user's role or password; a new password ends their sessions. An admin always remains (409)."""
     role = None if data.role is None else read_role(data.role)
     changes = [f"role {data.role}"] * (data.role is not None) + ["password"] * (data.password is not None)
