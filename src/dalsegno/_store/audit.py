@@ -47,6 +47,8 @@ def list_entries(
 
 def delete_old_entries(connection: Connection, before: int, limit: int) -> int:
     """Delete a slice of the entries from before a time; return how many."""
+    if before <= 0:
+        return 0
     bound = new_id(before * 1000)[:6] + bytes(10)
     return connection.execute(
         "DELETE FROM audit_entry WHERE id IN (SELECT id FROM audit_entry WHERE id < ? ORDER BY id LIMIT ?)",
