@@ -19,7 +19,10 @@ from dalsegno.settings import get_current_settings
 def serving(backend: StoreBackend, passwords: Passwords | None = None) -> Iterator[str]:
     """Serve a store; gives the URL of its API."""
     app = create_app(backend, get_current_settings(), passwords)
-    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    # Said to be TCP in so many words, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(512)
     config = uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="test-server")
