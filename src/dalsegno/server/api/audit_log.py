@@ -22,9 +22,7 @@ async def list_audit_log(
     cursor: Cursor = None,
     limit: Limit = 100,
     actor: Annotated[str | None, QueryParameter(max_length=200, description="Only what this user did.")] = None,
-    target: Annotated[
-        str | None, QueryParameter(max_length=300, description="Only changes of this one.")
-    ] = None,
+    target: Annotated[str | None, QueryParameter(max_length=300, description="Only changes of this one.")] = None,
 ) -> AuditPage:
     """Return the entries of the audit log, newest first."""
     after = id_after(cursor)
