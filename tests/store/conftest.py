@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def open_backend(url: str) -> Iterator[Opener]:
 
 
 @pytest.fixture
+def open_on_postgresql(postgres_url: str) -> Iterator[Opener]:
+    """Give a function that opens a PostgreSQL database, once more with each call."""
+    opened: list[StoreBackend] = []
+
+    def open_(**options: object) -> StoreBackend:
+        opened.append(StoreBackend.open(postgres_url, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture
 def backend(open_backend: Opener) -> StoreBackend:
     return open_backend()
 
@@ -49,3 +64,12 @@ def sqlite_backend(path: Path) -> Iterator[StoreBackend]:
     backend = StoreBackend.in_file(str(path))
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter, as those of `tmp_path` are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder

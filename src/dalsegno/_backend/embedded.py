@@ -11,6 +11,7 @@ from dalsegno._store import (
     artifacts,
     attempts,
     cache,
+    changes,
     crashes,
     logs,
     processes,
@@ -96,7 +97,9 @@ class StoreBackend:
     # --- the upward stream
 
     def deliver(self, batch: Batch) -> Receipt:
-        return apply.deliver(self._writer, batch, self.database.now())
+        receipt = apply.deliver(self._writer, batch, self.database.now())
+        self.database.announce(changes.of_batch(batch))
+        return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
         return apply.heartbeat(self._writer, process_id, attempts, self.database.now())
@@ -109,7 +112,9 @@ class StoreBackend:
 
     def open_run(self, request: OpenRun) -> OpenedRun:
         now = self.database.now()
-        return self.database.write(lambda connection: attempts.open_run(connection, request, now))
+        opened = self.database.write(lambda connection: attempts.open_run(connection, request, now), express=True)
+        self._announce("flow_run", request.flow_run_id)
+        return opened
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -133,14 +138,22 @@ class StoreBackend:
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
         now = self.database.now()
-        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
+        wanted = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
+        self._announce("flow_run")
+        if wanted:
+            self.database.announce_wish()
+        return wanted
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
         now = self.database.now()
         self.database.write(lambda connection: attempts.set_task_result(connection, task_run_id, result, message, now))
+        self._announce("task_run")
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
-        return retention.delete_flow_run(self.database, flow_run_id, self.database.now())
+        done = retention.delete_flow_run(self.database, flow_run_id, self.database.now())
+        self._announce("flow_run", flow_run_id)
+        self.database.announce_wish()
+        return done
 
     # --- reading
 
@@ -210,10 +223,18 @@ class StoreBackend:
         return self.database.read(lambda connection: artifacts.read_artifact(connection, id))
 
     def update_artifact(self, id: bytes, data: str, description: str | None, now: int) -> bool:
-        return self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
+        done = self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
+        self._announce("artifact")
+        return done
 
     def change_token(self) -> Any:
         return self.database.change_token()
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        return self.database.wait_for_change(token, timeout)
+
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        return self.database.wait_for_wish(timeout)
 
     # --- variables
 
@@ -221,10 +242,14 @@ class StoreBackend:
         return self.database.read(lambda connection: variables.get_variable(connection, name))
 
     def set_variable(self, variable: VariableView, overwrite: bool) -> bool:
-        return self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
+        done = self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
+        self._announce("variable")
+        return done
 
     def unset_variable(self, name: str) -> bool:
-        return self.database.write(lambda connection: variables.unset_variable(connection, name))
+        done = self.database.write(lambda connection: variables.unset_variable(connection, name))
+        self._announce("variable")
+        return done
 
     def list_variables(self, page_after: str | None, limit: int) -> list[VariableView]:
         return self.database.read(lambda connection: variables.list_variables(connection, page_after, limit))
@@ -232,10 +257,19 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self.database, self.database.now())
+        found = crashes.find_crashed(self.database, self.database.now())
+        if found:
+            self._announce("flow_run")
+            # If one was only thought to be gone, it corrects that; and the sockets of the others are removed.
+            self.database.announce_wish()
+        return found
 
     def clean_up(self) -> int:
         return retention.clean_up(self.database, self.database.now(), self._runs_age, self._logs_age)
 
     def close(self) -> None:
         self.database.close()
+
+    def _announce(self, kind: str, root_run_id: bytes | None = None) -> None:
+        roots = None if root_run_id is None else frozenset({root_run_id})
+        self.database.announce(changes.Changes(frozenset({kind}), roots))

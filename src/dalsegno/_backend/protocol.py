@@ -128,6 +128,21 @@ class Backend(Protocol):
         """Return a value that differs from the last one if anything may have been written since: cheap to poll."""
         ...
 
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until the change token differs from `token`, for so many seconds at most; return it as it is then.
+
+        Without anything to see it may come back early, with the same token or another.
+        """
+        ...
+
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        """Wait until somebody may want something of the runs of a process: then `heartbeat` tells what.
+
+        False: nobody did in so many seconds. One thread of a process waits; the first time is True at once where
+        others can wake it. Raises BackendError once the backend is closed.
+        """
+        ...
+
     # --- variables
     def get_variable(self, name: str) -> VariableView | None: ...
     def set_variable(self, variable: VariableView, overwrite: bool) -> bool:

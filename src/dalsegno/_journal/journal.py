@@ -118,6 +118,8 @@ class Journal:
         self._closing = False
         self._given_up = False
         self._thread: threading.Thread | None = None
+        self._ear: threading.Thread | None = None
+        self._wished = False
 
     # --- the hot path
 
@@ -247,11 +249,38 @@ class Journal:
                     self._idle = True
                     if self._anything():
                         self._rouse()
-            if time.monotonic() >= next_beat:
+            if self._ear is None and self._writers and self._process_sent and not self._closing:
+                self._listen()
+            if self._wished or time.monotonic() >= next_beat:
+                self._wished = False
                 self._beat()
-                next_beat = time.monotonic() + self._limits.heartbeat_interval
-                if next_beat > next_clean_up:
+                now = time.monotonic()
+                next_beat = now + self._limits.heartbeat_interval
+                if now >= next_clean_up:
                     next_clean_up = next_beat + (0 if self._clean_up() else _CLEAN_UP_EVERY)
+
+    def _listen(self) -> None:
+        """Begin to listen to what others want of the runs; only once a run has outlived its first flush."""
+        self._ear = threading.Thread(target=self._hear, name="dalsegno-wishes", daemon=True)
+        try:
+            self._ear.start()
+        except RuntimeError as error:
+            _warn(f"Wishes for the runs of this process are heard of with its heartbeats only: {error}.")
+
+    def _hear(self) -> None:
+        """Have the other thread ask by a heartbeat as soon as anything may be wanted, not only when one is due."""
+        while not self._closing:
+            try:
+                heard = self.backend.wait_for_wish(self.process.id, self._limits.heartbeat_interval)
+            except BackendUnavailable:
+                # The heartbeats meet the same and say so; here too.
+                time.sleep(_PAUSE_AFTER_FAILURE)
+            except BackendError:
+                return
+            else:
+                if heard:
+                    self._wished = True
+                    self._wake.set()
 
     def _anything(self) -> bool:
         lists = (self._undelivered, self._task_runs, self._flow_runs, self._logs, self._artifacts, self._superseded)

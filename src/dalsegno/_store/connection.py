@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
+from dalsegno._store.changes import Changes, Listener
+
 T = TypeVar("T")
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
@@ -44,6 +46,11 @@ class Database(Protocol):
         """What it is, for people: no passwords."""
         ...
 
+    @property
+    def losses(self) -> int:
+        """How many times a connection broke: since then the server may have lost what it had not yet on the disk."""
+        ...
+
     def write(
         self,
         work: Callable[[Connection], T],
@@ -66,6 +73,30 @@ class Database(Protocol):
 
     def change_token(self) -> Any:
         """Return a value that differs from the last one if anybody may have committed since."""
+        ...
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until `change_token` is another than this one; return it, or the same after so many seconds."""
+        ...
+
+    def announce(self, changes: Changes) -> None:
+        """Have those told who wait for what a commit changed; soon, and not inside its transaction."""
+        ...
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a function, in a thread of the database's, with what anybody changed; return what ends that."""
+        ...
+
+    def announce_wish(self) -> None:
+        """Wake the processes that execute runs, for something is wanted of some."""
+        ...
+
+    def wait_for_wish(self, timeout: float) -> bool:
+        """Wait until somebody may want something of runs; False: nobody did in so many seconds.
+
+        One thread of a process waits. Where others can wake it the first time is True at once: what was wanted before
+        was told to nobody.
+        """
         ...
 
     def now(self) -> int:
