@@ -10,16 +10,20 @@ from contextlib import contextmanager
 import uvicorn
 
 from dalsegno._backend.embedded import StoreBackend
+from dalsegno.server.access.passwords import Passwords
 from dalsegno.server.application import create_app
 from dalsegno.settings import get_current_settings
 
 
 @contextmanager
-def serving(backend: StoreBackend) -> Iterator[str]:
+def serving(backend: StoreBackend, passwords: Passwords | None = None) -> Iterator[str]:
     """Serve a store; gives the URL of its API."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-    app = create_app(backend, get_current_settings())
-    config = uvicorn.Config(app, log_config=None, access_log=False)
+    app = create_app(backend, get_current_settings(), passwords)
+    # Said to be TCP in so many words, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(512)
+    config = uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="test-server")
     thread.start()

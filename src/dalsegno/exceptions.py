@@ -217,6 +217,10 @@ class ObjectAlreadyExists(BackendError):
     """There is such an object already."""
 
 
+class OnlyAdmin(BackendError):
+    """A user is the only admin, so this cannot be done to them."""
+
+
 class RunIsAlive(BackendError):
     """The run is executed at this moment, so this cannot be done to it."""
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._backend import protocol
+from dalsegno.model.ids import id_text
 from dalsegno.model.roles import Role
 from dalsegno.model.texts import storable
 
@@ -41,6 +42,8 @@ _ROLES: Mapping[str, Role] = {
     "set_variable": Role.EDITOR,
     "unset_variable": Role.EDITOR,
 }
+# What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
+_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached"})
 _NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish"})
 
 
@@ -52,6 +55,7 @@ class Operation:
         self.name = name
         self.role = _ROLES.get(name, Role.VIEWER)
         self.repeatable = name not in _ONCE
+        self.audited = self.role > Role.VIEWER and name not in _NOT_AUDITED
         parameters = list(inspect.signature(function).parameters.values())
         self._signature = inspect.Signature(parameters)
         self._keywords = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
@@ -80,6 +84,20 @@ class Operation:
     def read_arguments(self, body: bytes) -> tuple[Any, ...]:
         """Return the arguments of a call that `pack_arguments` packed. Raises msgspec.DecodeError."""
         return self._decode_arguments(body)
+
+    def target(self, body: bytes) -> str | None:
+        """Return what a call changes, for the audit log: the id or name in its first argument; None: no such thing."""
+        try:
+            values = msgspec.msgpack.decode(body, type=list[Any])
+        except msgspec.DecodeError:
+            return None
+        first = values[0] if values else None
+        if isinstance(first, dict):
+            fields = typing.cast("dict[str, Any]", first)
+            first = fields.get("flow_run_id") or fields.get("id") or fields.get("name")
+        if isinstance(first, bytes) and len(first) == 16:
+            return id_text(first)
+        return first if isinstance(first, str) else None
 
     def read_result(self, body: bytes) -> Any:
         """Return the result that a call gave back."""

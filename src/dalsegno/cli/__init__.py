@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "artifact": ("artifact", "List and inspect artifacts."),
     "variable": ("variable", "Get, set and list variables."),
     "server": ("server", "Start and stop the server."),
+    "user": ("user", "List, make and delete the users of a server."),
+    "api-key": ("api_key", "Make, list and revoke the API keys of a server."),
     "config": ("config", "View and change settings."),
     "profile": ("profile", "Switch between sets of settings."),
     "migrate": ("migrate", "Rewrite the imports of Prefect in your files."),

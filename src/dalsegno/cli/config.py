@@ -15,6 +15,7 @@ from dalsegno.cli.options import Output, group
 from dalsegno.cli.screen import standard_output
 from dalsegno.cli.tables import Column, table
 from dalsegno.settings import (
+    Setting,
     all_settings,
     find_setting,
     get_current_settings,
@@ -73,15 +74,20 @@ def setting_views() -> list[SettingView]:
     """Return every setting with its value."""
     settings, sources = get_current_settings(), setting_sources()
     return [
-        SettingView(name, plain(setting.value_in(settings)), sources[name], setting.doc)
+        SettingView(name, plain(setting, setting.value_in(settings)), sources[name], setting.doc)
         for name, setting in all_settings().items()
     ]
 
 
-def plain(value: Any) -> Any:
-    """Return a value of a setting as JSON can hold it, without the passwords of URLs."""
+def plain(setting: Setting | None, value: Any) -> Any:
+    """Return a value of a setting as JSON can hold it, without secrets and the passwords of URLs.
+
+    None: what looks like a setting, but is none.
+    """
     if isinstance(value, tuple):
-        return [plain(item) for item in cast("tuple[Any, ...]", value)]
+        return [plain(setting, item) for item in cast("tuple[Any, ...]", value)]
+    if setting is not None and setting.kind.secret:
+        return None if value is None else setting.shown(value)
     return shown(value) if isinstance(value, str | Path) else value
 
 
@@ -92,7 +98,7 @@ def set(*assignments: Annotated[str, Parameter(help="NAME=VALUE; one or more.")]
     change_profile(changes)
     for name, value in changes:
         setting = find_setting(name)
-        print(f"{setting.name} is {shown(value)!r} in profile {load_current_profile().name!r}.")
+        print(f"{setting.name} is {setting.shown(value)!r} in profile {load_current_profile().name!r}.")
     say_what_wins([name for name, _ in changes])
 
 

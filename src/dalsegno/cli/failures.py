@@ -19,6 +19,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (exceptions.RunIsAlive, ExitCode.USAGE),
     (exceptions.AttemptConflict, ExitCode.USAGE),
     (exceptions.ObjectAlreadyExists, ExitCode.USAGE),
+    (exceptions.OnlyAdmin, ExitCode.USAGE),
     (exceptions.BackendError, ExitCode.BACKEND),
     (exceptions.DalsegnoException, ExitCode.USAGE),
     (OSError, ExitCode.BACKEND),

@@ -18,6 +18,7 @@ from dalsegno.cli.tables import Column, table
 from dalsegno.settings import (
     Profile,
     Profiles,
+    all_settings,
     get_current_settings,
     load_profiles,
     refresh_settings,
@@ -119,7 +120,10 @@ def in_use(profiles: Profiles) -> str:
 def profile_views(profiles: Profiles) -> Sequence[ProfileView]:
     """Return the profiles, by name."""
     used = in_use(profiles)
+    known = all_settings()
     return [
-        ProfileView(name, name == used, {key: plain(value) for key, value in profiles[name].settings.items()})
+        ProfileView(
+            name, name == used, {key: plain(known.get(key), value) for key, value in profiles[name].settings.items()}
+        )
         for name in sorted(profiles)
     ]

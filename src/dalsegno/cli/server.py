@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
 from dalsegno.cli.options import Output, group
+from dalsegno.cli.server_admin import create_admin
 from dalsegno.settings import Settings, get_current_settings
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _NAP = 0.05  # seconds between two looks at what another process does
 
 app = group("server", "Start and stop the server.")
+app.command(create_admin)
 
 Port = Annotated[int | None, Parameter(help="The port; by default the setting server.port.")]
 

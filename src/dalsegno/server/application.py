@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 from litestar import Litestar, Router
@@ -10,8 +13,17 @@ from litestar.datastructures import State
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems, reference
+from dalsegno.server.access import housekeeping
+from dalsegno.server.access.accounts import Accounts
+from dalsegno.server.access.auditing import Auditing
+from dalsegno.server.access.guard import guard
+from dalsegno.server.access.identity import Authenticator
+from dalsegno.server.access.passwords import Passwords
+from dalsegno.server.access.protection import Protection
 from dalsegno.server.api import (
+    api_keys,
     artifacts,
+    audit_log,
     engine,
     flow_run_bulk,
     flow_run_commands,
@@ -19,9 +31,11 @@ from dalsegno.server.api import (
     flows,
     health,
     live,
+    login,
     logs,
     results,
     task_runs,
+    users,
     variables,
 )
 from dalsegno.server.hub import Hub
@@ -32,12 +46,16 @@ _LARGEST_JSON = 1_048_576
 """Bytes of a request's body, but of those that flows record themselves with."""
 _STORE_CALLS = 32
 """Threads that wait for the database at one time."""
+_HASHING_CALLS = 2
+"""The same for hashing passwords, each of which takes 64 MiB."""
 
 
-def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
+def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords | None = None) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
+    auditing = Auditing(backend.database)
     app = Litestar(
         route_handlers=[*health.routes, *engine.routes, *results.routes, *live.routes, *page.routes, _resources()],
+        guards=[guard],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
@@ -47,16 +65,20 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
                 "max_body_size": settings.server.max_body_size,
                 "hub": Hub(),
                 "log": logging.getLogger("dalsegno.server"),
+                "accounts": Accounts(backend.database, passwords or Passwords()),
+                "auditing": auditing,
+                "authenticator": Authenticator(backend.database, settings.server),
             }
         ),
         on_startup=[_start],
         on_shutdown=[_stop],
+        lifespan=[_keep_house],
         request_max_body_size=settings.server.max_body_size,
         openapi_config=reference.openapi_config(),
         logging_config=None,
     )
     # Around everything: Litestar's own middleware does not see requests that no route fits.
-    app.asgi_handler = traced(app.asgi_handler)
+    app.asgi_handler = traced(Protection(app.asgi_handler, settings.server, auditing))
     return app
 
 
@@ -71,6 +93,10 @@ def _resources() -> Router:
         logs,
         artifacts,
         variables,
+        login,
+        users,
+        api_keys,
+        audit_log,
     )
     return Router(
         path="/",
@@ -82,8 +108,19 @@ def _resources() -> Router:
 async def _start(app: Litestar) -> None:
     # It belongs to the loop, so it is made in it.
     app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
+    app.state.hashing_calls = anyio.CapacityLimiter(_HASHING_CALLS)
     app.state.hub.start(app.state.database)
 
 
 async def _stop(app: Litestar) -> None:
     app.state.hub.stop()
+
+
+@asynccontextmanager
+async def _keep_house(app: Litestar) -> AsyncGenerator[None]:
+    task = asyncio.create_task(housekeeping.keep_house(app.state.database, app.state.settings))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

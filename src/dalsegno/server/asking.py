@@ -48,3 +48,11 @@ async def write(
         return function(connection, *arguments, **keywords)
 
     return await ask(request, database.write, work)
+
+
+async def ask_to_hash(
+    request: Request[Any, Any, Any], function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs
+) -> T:
+    """Call a function that hashes a password, which takes 64 MiB: very few at one time."""
+    limiter = request.app.state.hashing_calls
+    return await anyio.to_thread.run_sync(lambda: function(*arguments, **keywords), limiter=limiter)

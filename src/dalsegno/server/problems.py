@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Meta
 
@@ -23,6 +24,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.AttemptConflict, 409),
     (exceptions.ObjectAlreadyExists, 409),
     (exceptions.StateConflict, 409),
+    (exceptions.OnlyAdmin, 409),
     (exceptions.NotAllowed, 403),
     (exceptions.MissingResult, 404),
     (exceptions.StorageError, 503),
@@ -96,12 +98,16 @@ class ProblemDetails(msgspec.Struct, kw_only=True, omit_defaults=True):
     errors: Annotated[list[FieldProblem] | None, Meta(description="What is wrong with single fields.")] = None
 
 
-def request_id(request: Request[Any, Any, Any]) -> str:
+def request_id(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Return the id of a request, which stands in the log and in the answer."""
-    found: str | None = request.scope.get(REQUEST_ID)  # type: ignore[assignment]
+    return request_id_of(request.scope)
+
+
+def request_id_of(scope: Any) -> str:
+    """Return the id of the request that an ASGI scope is of."""
+    found: str | None = scope.get(REQUEST_ID)
     if found is None:
-        found = uuid.uuid4().hex
-        request.scope[REQUEST_ID] = found  # type: ignore[typeddict-unknown-key]
+        found = scope[REQUEST_ID] = uuid.uuid4().hex
     return found
 
 
@@ -162,3 +168,8 @@ def _field_problem(told: dict[str, Any]) -> FieldProblem:
 
 def _title(status: int) -> str:
     return TITLES.get(status, f"HTTP {status}")
+
+
+def body_of(status: int, detail: str, request: str) -> bytes:
+    """Return the body of an answer that is made outside of the application."""
+    return encode_problem(ProblemDetails(status=status, title=_title(status), detail=detail), request)

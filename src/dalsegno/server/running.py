@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from dalsegno._backend.connect import open_store
 from dalsegno.exceptions import ConfigurationError
+from dalsegno.server.access.starting import prepare, tls_options
 from dalsegno.server.application import create_app
 from dalsegno.server.presence import Presence
 from dalsegno.settings import Settings, get_current_settings
@@ -20,6 +21,7 @@ from dalsegno.settings import Settings, get_current_settings
 _SETTINGS = "DALSEGNO_SERVER_INHERITED"
 """How the processes of one server learn the part of its settings that its command line gave."""
 _LONGEST_STOP = 5  # seconds that requests may still take
+_BACKLOG = 2048
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
@@ -30,14 +32,16 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     # Also where other processes serve: what is wrong with the database is said here, once.
     backend = open_store(settings)
     try:
+        prepare(backend.database, settings.server)
+        tls = tls_options(settings.server)
         with listen(settings.server.host, settings.server.port) as listening:
-            presence = Presence.of(url_of(listening), settings.home)
+            presence = Presence.of(url_of(listening, "https" if tls else "http"), settings.home)
             with presence:
                 if settings.server.workers > 1:
                     _serve_in_processes(settings, listening, lambda: on_ready(presence.url))
                 else:
-                    app = create_app(backend, settings)
-                    _Server(_config(app), lambda: on_ready(presence.url)).run([listening])
+                    config = _config(create_app(backend, settings), settings)
+                    _Server(config, lambda: on_ready(presence.url)).run([listening])
     finally:
         backend.close()
 
@@ -45,8 +49,19 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises ConfigurationError, which says why it cannot."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        # Said to be TCP in so many words, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms.
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except BaseException:
+            listening.close()
+            raise
+        return listening
     except (OSError, OverflowError) as error:
         raise ConfigurationError(
             f"The server cannot listen on {host}, port {port}: {error}. See whether a server runs there already "
@@ -54,17 +69,12 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
     """Return the URL under which what listens can be reached from this machine."""
     name: tuple[str, int] = listening.getsockname()[:2]
     host, port = name
-    return url_at(host, port)
-
-
-def url_at(host: str, port: int) -> str:
-    """Return the URL of a server that listens on an address, as it is reached from this machine."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    return f"{scheme}://[{reached}]:{port}" if ":" in reached else f"{scheme}://{reached}:{port}"
 
 
 def app_of_process() -> Litestar:
@@ -94,23 +104,26 @@ class _Server(uvicorn.Server):
 
 def _serve_in_processes(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     os.environ[_SETTINGS] = msgspec.json.encode(settings.server).decode()
-    config = _config(f"{__name__}:app_of_process", factory=True, workers=settings.server.workers)
+    config = _config(f"{__name__}:app_of_process", settings)
     supervisor = Multiprocess(config, [listening])
     # The socket listens already: a request waits in it until one of the processes takes it.
     on_ready()
     supervisor.run()
 
 
-def _config(app: Litestar | str, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+def _config(app: Litestar | str, settings: Settings) -> uvicorn.Config:
+    """Return how to serve an application, or one that each process makes for itself."""
     return uvicorn.Config(
         app,
-        factory=factory,
-        workers=workers,
+        factory=isinstance(app, str),
+        workers=settings.server.workers,
         log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,  # whom to believe is decided in access.peers
         timeout_graceful_shutdown=_LONGEST_STOP,
         timeout_keep_alive=75,
         lifespan="on",
+        **tls_options(settings.server),
     )

@@ -14,6 +14,7 @@ from dalsegno.settings.fields import Settings
 from dalsegno.settings.kinds import Kind
 
 PREFIX = "DALSEGNO_"
+HIDDEN = "***"
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^@]*@")
 
 
@@ -56,7 +57,12 @@ class Setting(msgspec.Struct, frozen=True):
         try:
             return self.kind.read(raw)
         except (ValueError, TypeError, RecursionError):
-            raise SettingError(f"{self.name} is {raw!r} (from {source}), but must be {self.kind.allowed}.") from None
+            held = HIDDEN if self.kind.secret else repr(raw)
+            raise SettingError(f"{self.name} is {held} (from {source}), but must be {self.kind.allowed}.") from None
+
+    def shown(self, value: Any) -> str:
+        """Return a value of it as people write it; nothing of a secret but that there is one."""
+        return HIDDEN if self.kind.secret and value is not None else shown(value)
 
     def value_in(self, settings: Settings) -> Any:
         """Return its value among `settings`."""

@@ -18,7 +18,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
     """The server, where there is one, as its clients see it."""
 
     url: Annotated[kind.OptionalText, "URL of a server's API. None: the database is used directly."] = None
-    key: Annotated[kind.OptionalText, "API key to show to the server (`dalsegno api-key create` makes them)."] = None
+    key: Annotated[kind.OptionalSecret, "API key to show to the server (`dalsegno api-key create` makes them)."] = None
     timeout: Annotated[kind.Seconds, "How long a request may take."] = 30.0
     connect_timeout: Annotated[kind.Seconds, "How long connecting may take."] = 5.0
     wait: Annotated[kind.Seconds, "How long calls that need an answer wait for a server that cannot be reached."] = 60.0
@@ -38,6 +38,30 @@ class ServerSettings(msgspec.Struct, frozen=True):
         kind.Names, "Further names under which the server is reached: what a Host header may say."
     ] = ()
     max_body_size: Annotated[kind.Size, "Larger requests are refused."] = 268_435_456
+    require_login: Annotated[
+        kind.WhoLogsIn,
+        "Who has to log in or show an API key. auto: everybody, but on loopback nobody until there is a user. "
+        "always: everybody. remote: all but those who come from this machine itself, even when there are users.",
+    ] = "auto"
+    admin_name: Annotated[kind.Text, "Name of the admin that a server makes when it starts and has none."] = "admin"
+    admin_password: Annotated[
+        kind.OptionalSecret, "Password of that admin. None: `dalsegno server create-admin` makes the first one."
+    ] = None
+    session_idle: Annotated[kind.Seconds, "A browser that was quiet for so long has to log in again."] = 86400.0
+    session_lifetime: Annotated[kind.Seconds, "After so long every browser has to log in again."] = 14 * 86400.0
+    trusted_proxies: Annotated[
+        kind.Names,
+        "Addresses or networks (10.0.0.0/8) of reverse proxies whose X-Forwarded-For, -Proto and -Host are believed.",
+    ] = ()
+    cors_origins: Annotated[
+        kind.Names,
+        "Origins (https://app.example.org) whose pages may read the API, with an API key only. None by default.",
+    ] = ()
+    tls_cert_file: Annotated[
+        kind.OptionalPath, "The certificate, with its chain, to serve HTTPS. None: plain HTTP."
+    ] = None
+    tls_key_file: Annotated[kind.OptionalPath, "The certificate's private key."] = None
+    tls_key_password: Annotated[kind.OptionalSecret, "The password of the private key, if it has one."] = None
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
@@ -157,6 +181,7 @@ class RetentionSettings(msgspec.Struct, frozen=True):
 
     runs: Annotated[kind.OptionalSeconds, "Runs with their task runs, results and artifacts."] = 90 * 86400.0
     logs: Annotated[kind.OptionalSeconds, "Log lines."] = 30 * 86400.0
+    audit: Annotated[kind.OptionalSeconds, "The audit log of a server."] = 365 * 86400.0
 
 
 class Settings(msgspec.Struct, frozen=True):

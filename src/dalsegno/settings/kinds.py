@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -25,6 +25,8 @@ class Kind(msgspec.Struct, frozen=True):
 
     allowed: str
     read: Callable[[Any], Any]
+    secret: bool = False
+    """It is never shown."""
 
 
 def _read_text(raw: Any) -> str:
@@ -131,7 +133,17 @@ def optional(kind: Kind) -> Kind:
             return None
         return kind.read(raw)
 
-    return Kind(f"{kind.allowed}, or none", read)
+    return Kind(f"{kind.allowed}, or none", read, kind.secret)
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(raw: Any) -> str:
+        word = str(raw).strip().lower()
+        if word not in words:
+            raise ValueError(raw)
+        return word
+
+    return read
 
 
 TEXT = Kind("a text", _read_text)
@@ -141,6 +153,7 @@ SECONDS = Kind('a time: seconds (0.5), or with a unit ("15 minutes", "30d")', _r
 
 Text: TypeAlias = Annotated[str, TEXT]
 OptionalText: TypeAlias = Annotated[str | None, optional(TEXT)]
+OptionalSecret: TypeAlias = Annotated[str | None, optional(Kind("a text, which is never shown", _read_text, True))]
 Place: TypeAlias = Annotated[str, PLACE]
 OptionalPlace: TypeAlias = Annotated[str | None, optional(PLACE)]
 FilePath: TypeAlias = Annotated[Path, PATH]
@@ -156,4 +169,7 @@ Level: TypeAlias = Annotated[str, Kind(f"a level: {', '.join(LEVELS)}, or its nu
 Names: TypeAlias = Annotated[tuple[str, ...], Kind('names: "a,b" or a list', _read_names)]
 Delays: TypeAlias = Annotated[
     float | tuple[float, ...], Kind('seconds, or a list of seconds ("1,10,60")', _read_delays)
+]
+WhoLogsIn: TypeAlias = Annotated[
+    Literal["auto", "always", "remote"], Kind("auto, always or remote", _one_of("auto", "always", "remote"))
 ]

@@ -26,7 +26,7 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
         raise NotFoundException(f"There is no operation {operation!r}: is the client of another version?")
     if request.content_type[0] != MEDIA_TYPE:
         raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
-    body = _unpacked(await request.body(), request)
+    body = unpacked(await request.body(), request)
     if operation == "wait_for_change":
         result = msgspec.msgpack.encode(await _wait_for_change(request, *found.read_arguments(body)))
     else:
@@ -46,7 +46,8 @@ async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout:
     return newer
 
 
-def _unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
+def unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
+    """Return the body of an operation as it was before it was compressed. Raises HTTPException where it is none."""
     encoding = request.headers.get("content-encoding")
     if encoding is None:
         return body

@@ -33,6 +33,7 @@ _TAGS = (
     Tag("Artifacts", "What runs left for people to look at."),
     Tag("Variables", "Named values that flows share."),
     Tag("Live", "What changes, as it changes."),
+    Tag("Access", "Who may use the server, and what they changed."),
     Tag("Server", "The server itself."),
 )
 

@@ -1,0 +1,1 @@
+"""Who may use the server: what is let in at all (`protection`), who asks (`identity`), and may they (`guard`)."""
