@@ -221,6 +221,14 @@ class AttemptConflict(BackendError):
     """Another process has just started the next attempt of this run."""
 
 
+class ConcurrencySlotAcquisitionError(BackendError):
+    """Slots of a concurrency limit could not be had, or were lost."""
+
+
+class AcquireConcurrencySlotTimeoutError(ConcurrencySlotAcquisitionError, TimeoutError):
+    """Slots of a concurrency limit were not to be had within `timeout_seconds`."""
+
+
 class FlowVisualizationError(DalsegnoException):
     """A flow cannot be drawn; the message says what is missing: a package, or a value that a task would give."""
 

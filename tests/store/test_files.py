@@ -41,8 +41,23 @@ def test_a_newer_database_is_refused_with_both_versions(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 1\."):
+    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 2\."):
         StoreBackend.in_file(str(path))
+
+
+def test_an_older_file_gets_what_it_lacks(path: Path) -> None:
+    script = (Path(files.__file__).parent / "schema.sql").read_text(encoding="utf-8")
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{script}; PRAGMA application_id = {files.APPLICATION_ID}; PRAGMA user_version = 1;")
+    connection.close()
+    upgraded, fresh = StoreBackend.in_file(str(path)), StoreBackend.in_file(str(path.with_name("fresh.db")))
+    tables = [
+        backend.database.read(lambda c: c.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall())
+        for backend in (upgraded, fresh)
+    ]
+    assert tables[0] == tables[1]
+    upgraded.close()
+    fresh.close()
 
 
 def test_a_file_that_is_no_database_is_called_damaged(path: Path) -> None:

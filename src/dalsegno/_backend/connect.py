@@ -95,6 +95,7 @@ def _embedded(url: str, settings: Settings) -> StoreBackend:
         allow_network_file_system=settings.database.allow_network_file_system,
         runs_age=settings.retention.runs,
         logs_age=settings.retention.logs,
+        lease=settings.leases.length,
     )
 
 

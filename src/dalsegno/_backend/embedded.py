@@ -13,15 +13,28 @@ from dalsegno._store import (
     attempts,
     cache,
     crashes,
+    leases,
+    limits,
     logs,
-    processes,
     queries,
+    queue,
     replay,
     retention,
+    slots,
     variables,
 )
 from dalsegno._store.connection import Database
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
+from dalsegno.model.limits import (
+    AcquireSlots,
+    LimitChange,
+    LimitKind,
+    LimitView,
+    NewLimit,
+    SlotAnswer,
+    SlotHolderView,
+)
+from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
     ArtifactView,
@@ -45,12 +58,18 @@ class StoreBackend:
     """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
     def __init__(
-        self, database: Database, *, runs_age: float | None = 90 * _DAY, logs_age: float | None = 30 * _DAY
+        self,
+        database: Database,
+        *,
+        runs_age: float | None = 90 * _DAY,
+        logs_age: float | None = 30 * _DAY,
+        lease: float = leases.DEFAULT_LENGTH / 1e6,
     ) -> None:
         self.database = database
+        self.lease = round(lease * 1e6)
         self._runs_age = runs_age
         self._logs_age = logs_age
-        self._writer = apply.Writer(self.database)
+        self._writer = apply.Writer(self.database, self.lease)
 
     @classmethod
     def in_file(
@@ -61,10 +80,11 @@ class StoreBackend:
         allow_network_file_system: bool = False,
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
+        lease: float = leases.DEFAULT_LENGTH / 1e6,
     ) -> StoreBackend:
         """Return a backend over an SQLite file, which is made if it is not there."""
         database = SqliteDatabase(path, busy_timeout=busy_timeout, allow_network_file_system=allow_network_file_system)
-        return cls(database, runs_age=runs_age, logs_age=logs_age)
+        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
 
     @classmethod
     def in_memory(cls) -> StoreBackend:
@@ -89,12 +109,12 @@ class StoreBackend:
         return apply.heartbeat(self._writer, process_id, attempts, _now())
 
     def end_process(self, process_id: bytes) -> None:
-        self.database.write(lambda connection: processes.end(connection, process_id, _now()))
+        self.database.write(lambda connection: queue.end_process(connection, process_id, _now()))
 
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        return self.database.write(lambda connection: attempts.open_run(connection, request, _now()))
+        return self.database.write(lambda connection: attempts.open_run(connection, request, _now(), self.lease))
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -125,6 +145,64 @@ class StoreBackend:
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
         return retention.delete_flow_run(self.database, flow_run_id, _now())
+
+    # --- the queue
+
+    def request_run(self, request: RequestRun) -> bool:
+        return self.database.write(lambda connection: queue.request(connection, request, _now()))
+
+    def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
+        return self.database.write(lambda connection: queue.set_priority(connection, flow_run_id, priority))
+
+    def claim_runs(self, request: ClaimRuns) -> list[ClaimedRun]:
+        return self.database.write(
+            lambda connection: queue.claim(connection, request, self.lease, _now()), express=True
+        )
+
+    def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
+        receipt = self.database.write(
+            lambda connection: queue.renew(connection, process_id, held, _now()), express=True
+        )
+        receipt.lease = self.lease / 1e6
+        return receipt
+
+    def give_back(self, held: dict[bytes, int]) -> int:
+        return self.database.write(lambda connection: queue.give_back(connection, held, _now()))
+
+    # --- concurrency
+
+    def acquire_slots(self, request: AcquireSlots) -> SlotAnswer:
+        return slots.acquire(self.database, request, _now())
+
+    def release_slots(self, ids: list[bytes]) -> None:
+        self.database.write(lambda connection: slots.release(connection, ids), express=True)
+
+    def renew_slots(self, ids: list[bytes]) -> list[bytes]:
+        return self.database.write(lambda connection: slots.renew(connection, ids, _now()), express=True)
+
+    def limited_tags(self) -> list[str]:
+        return self.database.read(limits.limited_tags)
+
+    def create_limit(self, limit: NewLimit) -> LimitView:
+        return self.database.write(lambda connection: limits.create(connection, limit, _now()))
+
+    def update_limit(self, id: bytes, change: LimitChange) -> LimitView:
+        return self.database.write(lambda connection: limits.update(connection, id, change, _now()))
+
+    def delete_limit(self, id: bytes) -> bool:
+        return self.database.write(lambda connection: limits.delete(connection, id))
+
+    def reset_limit(self, id: bytes) -> int:
+        return self.database.write(lambda connection: limits.reset(connection, id))
+
+    def find_limit(self, kind: LimitKind, name: str) -> LimitView | None:
+        return self.database.read(lambda connection: limits.find(connection, kind, name))
+
+    def list_limits(self, kind: LimitKind, page_after: str | None, limit: int) -> list[LimitView]:
+        return self.database.read(lambda connection: limits.list_page(connection, kind, page_after, limit))
+
+    def list_slot_holders(self, limit_id: bytes, after: bytes | None, limit: int) -> list[SlotHolderView]:
+        return self.database.read(lambda connection: limits.holders(connection, limit_id, after, limit))
 
     # --- reading
 
@@ -216,7 +294,7 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self.database, _now())
+        return crashes.find_crashed(self.database, _now()) + crashes.find_idle_claims(self.database, _now())
 
     def clean_up(self) -> int:
         return retention.clean_up(self.database, _now(), self._runs_age, self._logs_age)

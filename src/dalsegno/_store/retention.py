@@ -111,6 +111,7 @@ def _delete_root(database: Database, root: bytes) -> int:
     while results := database.write(lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)):
         _delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
+    _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
     rows = database.write(lambda connection: _delete_rows(connection, "flow_run", _FLOW_RUNS, parameters))
     _delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)

@@ -51,6 +51,14 @@ class RowStatement:
             left -= size
 
 
+def locking(connection: Connection, text: str) -> str:
+    """Return a SELECT that keeps its rows from others' changes until the end of the transaction.
+
+    On SQLite whoever writes is alone.
+    """
+    return f"{text} FOR UPDATE" if connection.dialect == "postgresql" else text
+
+
 def marks(columns: int) -> str:
     """Return the question marks of so many columns."""
     return ",".join("?" * columns)

@@ -38,6 +38,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
         kind.Names, "Further names under which the server is reached: what a Host header may say."
     ] = ()
     max_body_size: Annotated[kind.Size, "Larger requests are refused."] = 268_435_456
+    services: Annotated[kind.Flag, "Whether the server runs the loops that keep the database: leases, retention."] = (
+        True
+    )
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
@@ -132,6 +135,16 @@ class JournalSettings(msgspec.Struct, frozen=True):
     heartbeat_interval: Annotated[kind.Seconds, "How often a quiet process says that it lives."] = 2.0
 
 
+class LeasesSettings(msgspec.Struct, frozen=True):
+    """Who executes a run, or holds a slot, has to be heard of."""
+
+    length: Annotated[
+        kind.Seconds,
+        "How long a process on another machine, or a claim, may be silent before it counts as gone; of the server, "
+        "where there is one.",
+    ] = 30.0
+
+
 class RetentionSettings(msgspec.Struct, frozen=True):
     """How long what has ended is kept."""
 
@@ -162,4 +175,5 @@ class Settings(msgspec.Struct, frozen=True):
     flows: FlowsSettings = FlowsSettings()
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
+    leases: LeasesSettings = LeasesSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -12,7 +12,7 @@ from pathlib import Path
 from dalsegno._store.sqlite import errors
 from dalsegno.exceptions import DatabaseError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x44534E4F
 """``DSNO``: marks the files that are ours."""
 
@@ -100,7 +100,8 @@ def check_or_create(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _is_current(connection, path):
-            for statement in _script():
+            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            for statement in _script(version):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -137,10 +138,15 @@ def _is_current(connection: sqlite3.Connection, path: str) -> bool:
         raise errors.not_ours(path)
     if version > SCHEMA_VERSION:
         raise errors.too_new(path, version, SCHEMA_VERSION, metadata.version("dalsegno"))
-    return True
+    return version == SCHEMA_VERSION
 
 
 @cache
-def _script() -> list[str]:
-    text = files("dalsegno._store.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
-    return [statement for statement in text.split(";\n") if statement.strip()]
+def _script(version: int) -> list[str]:
+    """Return the statements that bring a file from a version (0: it is empty) to the newest one."""
+    here = files("dalsegno._store.sqlite")
+    scripts = [] if version else [here / "schema.sql"]
+    steps = (here / "migrations").iterdir()
+    scripts += sorted((step for step in steps if int(step.name[:4]) > max(1, version)), key=lambda step: step.name)
+    texts = (script.read_text(encoding="utf-8") for script in scripts)
+    return [statement for text in texts for statement in text.split(";\n") if statement.strip()]
