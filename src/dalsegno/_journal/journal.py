@@ -104,6 +104,12 @@ class Journal:
         self._writers: dict[bytes, Writer] = {}
         self._attempts: dict[bytes, int] = {}  # of the roots written lately, also of those that were left
         self._recorded: set[bytes] = set()  # roots whose flow run was acknowledged and had not ended
+        self.limited_tags: frozenset[str] | None = None
+        """Tags whose task runs need a slot, as the backend told last; None: it was not heard of yet."""
+        self.tags_matter = True
+        """False: no task run needs a slot."""
+        self.ask_tags_at = 0.0
+        self._beat_every = limits.heartbeat_interval
         self._known_definitions: set[int] = set()
         self._process_sent = False
         self._idle = True
@@ -230,7 +236,7 @@ class Journal:
             self.barrier(durable=False)
 
     def _run(self) -> None:
-        next_beat = time.monotonic() + self._limits.heartbeat_interval
+        next_beat = time.monotonic() + self._beat_every
         next_clean_up = next_beat
         while not (self._given_up or (self._closing and self._answered >= self._asked)):
             self._wake.wait(max(0.0, next_beat - time.monotonic()))
@@ -249,7 +255,7 @@ class Journal:
                         self._rouse()
             if time.monotonic() >= next_beat:
                 self._beat()
-                next_beat = time.monotonic() + self._limits.heartbeat_interval
+                next_beat = time.monotonic() + self._beat_every
                 if next_beat > next_clean_up:
                     next_clean_up = next_beat + (0 if self._clean_up() else _CLEAN_UP_EVERY)
 
@@ -401,7 +407,14 @@ class Journal:
                 else:
                     self._recorded.discard(run.id)
 
+    def know_tags(self, limited: list[str]) -> None:
+        """Note the tags whose task runs need a slot."""
+        self.limited_tags = frozenset(limited)
+        self.tags_matter = bool(limited)
+
     def _obey(self, receipt: Receipt) -> None:
+        self.know_tags(receipt.limited_tags)
+        self._beat_every = min(self._limits.heartbeat_interval, receipt.lease / 3)
         for root in receipt.fenced:
             writer = self._writers.get(root)
             if writer is not None:
