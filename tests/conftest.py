@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -51,6 +52,29 @@ def recording_in(where: str | None, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setenv("DALSEGNO_API_URL", url)
         yield
     backend.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give a PostgreSQL server that this run of the tests has to itself."""
+    from tests import postgres
+
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed here (no initdb in /usr/lib/postgresql or on the path).")
+    # A worker's own folder lies in the one that all workers of a run share.
+    own = tmp_path_factory.getbasetemp()
+    with postgres.shared_server(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any) -> Iterator[str]:
+    """Give the URL of a PostgreSQL database with our tables and nothing in them."""
+    url = postgres_server.make_database()
+    yield url
+    close_embedded_backend()
+    postgres_server.drop_database(url)
 
 
 def close_embedded_backend() -> None:

@@ -43,8 +43,8 @@ def test_a_url_of_a_server_that_is_none_is_refused(monkeypatch: pytest.MonkeyPat
         connect.connect()
 
 
-@pytest.mark.parametrize("url", ["postgresql://ann:secret@host/db", "sqlite://", "nonsense"])
-def test_a_url_that_is_no_file_is_refused_without_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("url", ["mysql://ann:secret@host/db", "sqlite://", "nonsense"])
+def test_a_url_of_no_known_kind_is_refused_without_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DALSEGNO_DATABASE_URL", url)
     with pytest.raises(ConfigurationError, match="DALSEGNO_DATABASE_URL") as caught:
         connect.connect()

@@ -1,13 +1,15 @@
-"""A database of its own for each test of the store."""
+"""A database of its own for each test of the store; most tests are run on each of the two kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dalsegno._backend.embedded import StoreBackend
+
+Opener = Callable[..., StoreBackend]
 
 
 @pytest.fixture
@@ -15,8 +17,35 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "runs.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty database."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{request.getfixturevalue('path')}"
+
+
 @pytest.fixture
-def backend(path: Path) -> Iterator[StoreBackend]:
+def open_backend(url: str) -> Iterator[Opener]:
+    """Give a function that opens the test's database, once more with each call."""
+    opened: list[StoreBackend] = []
+
+    def open_(**options: object) -> StoreBackend:
+        opened.append(StoreBackend.open(url, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture
+def backend(open_backend: Opener) -> StoreBackend:
+    return open_backend()
+
+
+@pytest.fixture
+def sqlite_backend(path: Path) -> Iterator[StoreBackend]:
     backend = StoreBackend.in_file(str(path))
     yield backend
     backend.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.store.conftest import Opener
 from tests.store.make import COMPLETED, RUNNING, Run, now
 from tests.store.test_attempts import gone, record_of
 
@@ -18,7 +19,6 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import crashes
 from dalsegno._store.leases import DEFAULT_LENGTH
 from dalsegno._store.processes import Seen
-from dalsegno._store.sqlite.database import SqliteDatabase
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import RunFilter
 
@@ -27,7 +27,7 @@ _VICTIM = """
 import sys
 from dalsegno._backend.embedded import StoreBackend
 from tests.store.make import PENDING, RUNNING, Run
-backend = StoreBackend.in_file(sys.argv[1])
+backend = StoreBackend.open(sys.argv[1])
 run = Run()
 backend.deliver(run.batch(
     flow_runs=[run.flow_run()],
@@ -40,11 +40,11 @@ input()
 
 
 @pytest.fixture
-def killed(path: Path) -> tuple[bytes, int]:
+def killed(url: str) -> tuple[bytes, int]:
     """A run whose process was killed, and the process's id."""
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", _VICTIM, str(path)],
+        [sys.executable, "-c", _VICTIM, url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -70,18 +70,15 @@ def test_the_runs_of_a_killed_process_are_crashed(killed: tuple[bytes, int], bac
     assert backend.find_crashed() == 0
 
 
-def test_two_that_find_the_same_crash_say_it_once(killed: tuple[bytes, int], path: Path) -> None:
-    first, second = SqliteDatabase(str(path)), SqliteDatabase(str(path))
+def test_two_that_find_the_same_crash_say_it_once(killed: tuple[bytes, int], open_backend: Opener) -> None:
+    backend, first, second = open_backend(), open_backend().database, open_backend().database
     moment = now()
     crashes.find_crashed(first, moment)
     seen_here = Seen(_processes.current_process(), moment, DEFAULT_LENGTH, None)
     second.write(lambda connection: crashes.crash_process(connection, seen_here, moment))
-    backend = StoreBackend.in_file(str(path))
     seen = backend.read_flow_run(killed[0])
     assert seen is not None
     assert [state.name for state in seen.states or []] == ["Running", "Crashed"]
-    for each in (first, second, backend):
-        each.close()
 
 
 def test_the_runs_of_living_processes_are_left_alone(backend: StoreBackend) -> None:

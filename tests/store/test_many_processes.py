@@ -22,6 +22,12 @@ from dalsegno.model.views import Page, RunFilter
 
 ROOT = Path(__file__).resolve().parents[2]
 
+
+@pytest.fixture
+def backend(sqlite_backend: StoreBackend) -> StoreBackend:
+    return sqlite_backend
+
+
 # Opens the database when it is told to, delivers batches, and says the times that they took.
 _WRITER = """
 import sys, time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.store.conftest import Opener
 from tests.store.make import COMPLETED, FAILED, HOURLY, LOAD, PENDING, RUNNING, Run, many_task_runs, now
 
 from dalsegno._backend.embedded import StoreBackend
@@ -208,21 +209,21 @@ def test_artifacts_are_found_by_key_and_run(backend: StoreBackend, shop: Shop) -
     assert not backend.update_artifact(bytes(16), "1", None, now())
 
 
-def test_a_change_by_anybody_changes_the_token(backend: StoreBackend) -> None:
+def test_a_change_by_anybody_changes_the_token(open_backend: Opener) -> None:
+    backend, other = open_backend(), open_backend()
     before = backend.change_token()
     assert backend.change_token() == before
-    other = StoreBackend.in_file(backend.database.path)
     run = Run()
     other.deliver(run.batch(flow_runs=[run.flow_run()]))
     after = backend.change_token()
     assert after != before
     backend.deliver(run.batch(task_runs=[run.task_run()]))
     assert backend.change_token() != after
-    other.close()
 
 
-def test_a_list_costs_no_more_because_history_is_long(backend: StoreBackend) -> None:
+def test_a_list_costs_no_more_because_history_is_long(sqlite_backend: StoreBackend) -> None:
     """Each list must walk an index in its order and stop: no sorting of what it does not show."""
+    backend = sqlite_backend
     run = Run()
     backend.deliver(run.batch(flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 2000)))
     filters = [

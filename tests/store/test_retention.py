@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.store.conftest import Opener
 from tests.store.make import COMPLETED, Run, many_task_runs, now
 
 from dalsegno._backend.embedded import StoreBackend
@@ -87,8 +88,8 @@ def test_a_file_outside_the_folder_of_its_run_is_left_alone(backend: StoreBacken
     assert file.exists()
 
 
-def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:
-    backend = StoreBackend.in_file(str(path), runs_age=90.0 * _DAY, logs_age=30.0 * _DAY)
+def test_what_is_past_its_age_goes(open_backend: Opener, tmp_path: Path) -> None:
+    backend = open_backend(runs_age=90.0 * _DAY, logs_age=30.0 * _DAY)
     fill(backend, tmp_path, 1)
     younger = rows(backend)
     fill(backend, tmp_path, 40)
@@ -103,11 +104,10 @@ def test_what_is_past_its_age_goes(path: Path, tmp_path: Path) -> None:
     assert rows(backend) == {table: count if table == "log" else 2 * count for table, count in younger.items()}
     assert not file.exists()
     assert backend.read_task_run(alone) is None
-    backend.close()
 
 
-def test_nothing_goes_where_everything_is_kept(path: Path, tmp_path: Path) -> None:
-    backend = StoreBackend.in_file(str(path), runs_age=None, logs_age=None)
+def test_nothing_goes_where_everything_is_kept(open_backend: Opener, tmp_path: Path) -> None:
+    backend = open_backend(runs_age=None, logs_age=None)
     fill(backend, tmp_path, 4000)
     before = rows(backend)
     assert backend.clean_up() == 0

@@ -5,11 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dalsegno._backend.protocol import Backend
-from dalsegno.exceptions import ConfigurationError
 from dalsegno.settings import Settings, get_current_settings
 
 if TYPE_CHECKING:
@@ -67,18 +65,6 @@ def close_all() -> None:
         backend.close()
 
 
-def database_path(url: str) -> str:
-    """Return the absolute path of a URL like ``sqlite:///relative.db`` or ``sqlite:////absolute.db``."""
-    scheme, separator, path = url.partition(":///")
-    if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
-        raise ConfigurationError(
-            f"DALSEGNO_DATABASE_URL is {_without_password(url)!r}; this version knows SQLite files only, as "
-            f"in "
-            "'sqlite:////home/me/runs.db'."
-        )
-    return str(Path(path).expanduser().absolute())
-
-
 def _remote(settings: Settings) -> Backend:
     from dalsegno._backend.http import HttpBackend
 
@@ -89,19 +75,16 @@ def _remote(settings: Settings) -> Backend:
 def _embedded(url: str, settings: Settings) -> StoreBackend:
     from dalsegno._backend.embedded import StoreBackend
 
-    return StoreBackend.in_file(
-        database_path(url),
+    return StoreBackend.open(
+        url,
         busy_timeout=settings.database.busy_timeout,
         allow_network_file_system=settings.database.allow_network_file_system,
+        pgbouncer=settings.database.pgbouncer,
+        listen_url=settings.database.listen_url,
         runs_age=settings.retention.runs,
         logs_age=settings.retention.logs,
         lease=settings.leases.length,
     )
-
-
-def _without_password(url: str) -> str:
-    before, at, after = url.rpartition("@")
-    return f"{before.partition('://')[0]}://...@{after}" if at else url
 
 
 def _forget() -> None:

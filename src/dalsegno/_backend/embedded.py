@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from typing import Any
 
 from dalsegno._store import (
@@ -24,6 +23,7 @@ from dalsegno._store import (
     variables,
 )
 from dalsegno._store.connection import Database
+from dalsegno._store.opening import open_database
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
 from dalsegno.model.limits import (
     AcquireSlots,
@@ -72,19 +72,32 @@ class StoreBackend:
         self._writer = apply.Writer(self.database, self.lease)
 
     @classmethod
-    def in_file(
+    def open(
         cls,
-        path: str,
+        url: str,
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         allow_network_file_system: bool = False,
+        pgbouncer: bool = False,
+        listen_url: str | None = None,
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
     ) -> StoreBackend:
-        """Return a backend over an SQLite file, which is made if it is not there."""
-        database = SqliteDatabase(path, busy_timeout=busy_timeout, allow_network_file_system=allow_network_file_system)
+        """Return a backend over the database of a URL."""
+        database = open_database(
+            url,
+            busy_timeout=busy_timeout,
+            allow_network_file_system=allow_network_file_system,
+            pgbouncer=pgbouncer,
+            listen_url=listen_url,
+        )
         return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
+
+    @classmethod
+    def in_file(cls, path: str, **options: Any) -> StoreBackend:
+        """Return a backend over an SQLite file, which is made if it is not there; `options` are those of `open`."""
+        return cls.open(f"sqlite:///{path}", **options)
 
     @classmethod
     def in_memory(cls) -> StoreBackend:
@@ -103,18 +116,20 @@ class StoreBackend:
     # --- the upward stream
 
     def deliver(self, batch: Batch) -> Receipt:
-        return apply.deliver(self._writer, batch, _now())
+        return apply.deliver(self._writer, batch, self.database.now())
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
-        return apply.heartbeat(self._writer, process_id, attempts, _now())
+        return apply.heartbeat(self._writer, process_id, attempts, self.database.now())
 
     def end_process(self, process_id: bytes) -> None:
-        self.database.write(lambda connection: queue.end_process(connection, process_id, _now()))
+        now = self.database.now()
+        self.database.write(lambda connection: queue.end_process(connection, process_id, now))
 
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
-        return self.database.write(lambda connection: attempts.open_run(connection, request, _now(), self.lease))
+        now = self.database.now()
+        return self.database.write(lambda connection: attempts.open_run(connection, request, now, self.lease))
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -128,7 +143,8 @@ class StoreBackend:
     # --- caching across runs
 
     def find_cached(self, key: str) -> CacheEntry | None:
-        return self.database.read(lambda connection: cache.find_cached(connection, key, _now()))
+        now = self.database.now()
+        return self.database.read(lambda connection: cache.find_cached(connection, key, now))
 
     def put_cached(self, entry: CacheEntry, data: bytes | None = None) -> None:
         self.database.write(lambda connection: cache.put_cached(connection, entry, data))
@@ -136,58 +152,62 @@ class StoreBackend:
     # --- wishes
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
-        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
-        self.database.write(
-            lambda connection: attempts.set_task_result(connection, task_run_id, result, message, _now())
-        )
+        now = self.database.now()
+        self.database.write(lambda connection: attempts.set_task_result(connection, task_run_id, result, message, now))
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
-        return retention.delete_flow_run(self.database, flow_run_id, _now())
+        return retention.delete_flow_run(self.database, flow_run_id, self.database.now())
 
     # --- the queue
 
     def request_run(self, request: RequestRun) -> bool:
-        return self.database.write(lambda connection: queue.request(connection, request, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: queue.request(connection, request, now))
 
     def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
         return self.database.write(lambda connection: queue.set_priority(connection, flow_run_id, priority))
 
     def claim_runs(self, request: ClaimRuns) -> list[ClaimedRun]:
-        return self.database.write(
-            lambda connection: queue.claim(connection, request, self.lease, _now()), express=True
-        )
+        now = self.database.now()
+        return self.database.write(lambda connection: queue.claim(connection, request, self.lease, now), express=True)
 
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
-        receipt = self.database.write(
-            lambda connection: queue.renew(connection, process_id, held, _now()), express=True
-        )
+        now = self.database.now()
+        receipt = self.database.write(lambda connection: queue.renew(connection, process_id, held, now), express=True)
         receipt.lease = self.lease / 1e6
         return receipt
 
     def give_back(self, held: dict[bytes, int]) -> int:
-        return self.database.write(lambda connection: queue.give_back(connection, held, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: queue.give_back(connection, held, now))
 
     # --- concurrency
 
     def acquire_slots(self, request: AcquireSlots) -> SlotAnswer:
-        return slots.acquire(self.database, request, _now())
+        now = self.database.now()
+        return slots.acquire(self.database, request, now)
 
     def release_slots(self, ids: list[bytes]) -> None:
         self.database.write(lambda connection: slots.release(connection, ids), express=True)
 
     def renew_slots(self, ids: list[bytes]) -> list[bytes]:
-        return self.database.write(lambda connection: slots.renew(connection, ids, _now()), express=True)
+        now = self.database.now()
+        return self.database.write(lambda connection: slots.renew(connection, ids, now), express=True)
 
     def limited_tags(self) -> list[str]:
         return self.database.read(limits.limited_tags)
 
     def create_limit(self, limit: NewLimit) -> LimitView:
-        return self.database.write(lambda connection: limits.create(connection, limit, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: limits.create(connection, limit, now))
 
     def update_limit(self, id: bytes, change: LimitChange) -> LimitView:
-        return self.database.write(lambda connection: limits.update(connection, id, change, _now()))
+        now = self.database.now()
+        return self.database.write(lambda connection: limits.update(connection, id, change, now))
 
     def delete_limit(self, id: bytes) -> bool:
         return self.database.write(lambda connection: limits.delete(connection, id))
@@ -294,14 +314,11 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        return crashes.find_crashed(self.database, _now()) + crashes.find_idle_claims(self.database, _now())
+        now = self.database.now()
+        return crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
 
     def clean_up(self) -> int:
-        return retention.clean_up(self.database, _now(), self._runs_age, self._logs_age)
+        return retention.clean_up(self.database, self.database.now(), self._runs_age, self._logs_age)
 
     def close(self) -> None:
         self.database.close()
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

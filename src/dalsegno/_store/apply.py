@@ -11,16 +11,16 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import contact, leases, limits, processes, recovery
+from dalsegno._store import contact, hot_rows, leases, limits, processes, recovery
 from dalsegno._store.connection import Connection, Database
-from dalsegno._store.statements import RowStatement, in_chunks, marks
+from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
 from dalsegno.model.records import (
     ArtifactRecord,
     Batch,
     FlowDefinition,
     FlowRunSnapshot,
-    LogRecord,
     Receipt,
+    TaskDefinition,
 )
 from dalsegno.model.states import STATE_CODES, StateType
 from dalsegno.model.texts import storable
@@ -31,74 +31,52 @@ _MOST_LOGS = 8192
 _SEEN_EVERY = 2_000_000
 _LIMITS_EVERY = 1_000_000
 _REMEMBERED = 10_000
-_PENDING = STATE_CODES[StateType.PENDING]
 _CANCELLING = STATE_CODES[StateType.CANCELLING]
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
 
-_INSERT_FLOW = RowStatement("INSERT OR IGNORE INTO flow (id, name, version, source_hash, description)", row=marks(5))
-_INSERT_TASK = RowStatement("INSERT OR IGNORE INTO task (id, key, name, version, source_hash, tags)", row=marks(6))
-# A place for a flow run whose own snapshot comes in a later transaction: anything is newer than it.
-_RESERVE_FLOW_RUN = RowStatement(
-    "INSERT OR IGNORE INTO flow_run"
-    " (id, root_run_id, flow_id, name, attempt, version, run_count, state_type, process_id, states)",
-    row=marks(10),
+_INSERT_FLOW = RowStatement(
+    "INSERT INTO flow (id, name, version, source_hash, description)",
+    row=marks(5),
+    types="itttt",
+    tail="ON CONFLICT DO NOTHING",
+)
+_INSERT_TASK = RowStatement(
+    "INSERT INTO task (id, key, name, version, source_hash, tags)",
+    row=marks(6),
+    types="ittttt",
+    tail="ON CONFLICT DO NOTHING",
 )
 _UPSERT_FLOW_RUN = RowStatement(
-    "INSERT INTO flow_run (id, root_run_id, parent_flow_run_id, parent_task_run_id, flow_id, name, attempt, "
-    "version,"
+    "INSERT INTO flow_run (id, root_run_id, parent_flow_run_id, parent_task_run_id, flow_id, name, attempt, version,"
     " run_count, state_type, state_name, start_time, end_time, process_id, forked_from, tags, entry, extra,"
     " parameters_text, parameters, result, states)",
     row=marks(22),
+    types="bbbbitiiiitiibbtbbtbbb",
     tail=(
         "ON CONFLICT (id) DO UPDATE SET root_run_id = excluded.root_run_id,"
         " parent_flow_run_id = excluded.parent_flow_run_id, parent_task_run_id = excluded.parent_task_run_id,"
-        " flow_id = excluded.flow_id, name = excluded.name, attempt = excluded.attempt, version = "
-        "excluded.version,"
+        " flow_id = excluded.flow_id, name = excluded.name, attempt = excluded.attempt, version = excluded.version,"
         " run_count = excluded.run_count, state_type = excluded.state_type, state_name = excluded.state_name,"
         " start_time = excluded.start_time, end_time = excluded.end_time,"
-        " process_id = coalesce(excluded.process_id, process_id), forked_from = excluded.forked_from,"
+        " process_id = coalesce(excluded.process_id, flow_run.process_id), forked_from = excluded.forked_from,"
         " tags = excluded.tags, entry = excluded.entry, extra = excluded.extra,"
-        " parameters_text = excluded.parameters_text, parameters = excluded.parameters, result = "
-        "excluded.result,"
-        " states = CAST(states || excluded.states AS BLOB)"
-        " WHERE (excluded.attempt, excluded.version) > (attempt, version)"
+        " parameters_text = excluded.parameters_text, parameters = excluded.parameters, result = excluded.result,"
+        " states = CAST(flow_run.states || excluded.states AS BLOB)"
+        " WHERE (excluded.attempt, excluded.version) > (flow_run.attempt, flow_run.version)"
     ),
-)
-_UPSERT_TASK_RUN = RowStatement(
-    "INSERT INTO task_run (id, flow_run, root, parent_task_run_id, task, attempt, version, run_count, name,"
-    " fingerprint, state_type, state_name, start_time, duration, result, upstream, child_flow_run_id, "
-    "process_id,"
-    " extra, states)",
-    row=(
-        "?,nullif(?,0),nullif(?,0),nullif(?,0),?,?,?,?,nullif(?,''),nullif(?,0),?,nullif(?,''),nullif(?,0),"
-        "nullif(?,-1),nullif(?,0),nullif(?,0),nullif(?,0),nullif(?,0),nullif(?,0),?"
-    ),
-    tail=(
-        "ON CONFLICT (id) DO UPDATE SET task = excluded.task, attempt = excluded.attempt, version = "
-        "excluded.version,"
-        " run_count = excluded.run_count, name = excluded.name, fingerprint = excluded.fingerprint,"
-        " state_type = excluded.state_type, state_name = excluded.state_name, start_time = "
-        "excluded.start_time,"
-        " duration = excluded.duration, result = excluded.result, upstream = excluded.upstream,"
-        " child_flow_run_id = excluded.child_flow_run_id, process_id = excluded.process_id, extra = "
-        "excluded.extra,"
-        " superseded = NULL, states = CAST(states || excluded.states AS BLOB)"
-        " WHERE (excluded.attempt, excluded.version) > (attempt, version)"
-    ),
-)
-_INSERT_LOG = RowStatement(
-    "INSERT OR IGNORE INTO log (root_run_id, timestamp, nonce, flow_run_id, task_run_id, level, logger, message)",
-    row="?,?,?,nullif(?,0),nullif(?,0),?,?,?",
 )
 _UPSERT_ARTIFACT = RowStatement(
     "INSERT INTO artifact (id, type, key, description, root_run_id, flow_run_id, task_run_id, created, updated, data)",
     row=marks(10),
+    types="btttbbbiit",
     tail=(
         "ON CONFLICT (id) DO UPDATE SET description = excluded.description, updated = excluded.updated,"
-        " data = excluded.data WHERE excluded.updated > updated"
+        " data = excluded.data WHERE excluded.updated > artifact.updated"
     ),
 )
-_INSERT_BLOB = RowStatement("INSERT OR IGNORE INTO result_blob (id, root_run_id, data)", row=marks(3))
+_INSERT_BLOB = RowStatement(
+    "INSERT INTO result_blob (id, root_run_id, data)", row=marks(3), types="bbb", tail="ON CONFLICT DO NOTHING"
+)
 
 _WANTED = (
     f"SELECT id, attempt, cancel_requested IS NOT NULL AND state_type < {_CANCELLING}"
@@ -148,6 +126,7 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
         receipt = writer.database.write(
             lambda connection, part=part, tasks=tasks: _apply(writer, connection, part, tasks, now),
             durable=batch.durable,
+            repeatable=True,
         )
         writer.task_numbers.update(tasks)
     return receipt
@@ -163,7 +142,7 @@ def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now
         receipt.limited_tags = writer.limited_tags(connection, now)
         return receipt
 
-    receipt = writer.database.write(beat)
+    receipt = writer.database.write(beat, repeatable=True)
     writer.seen(process_id, now)
     return receipt
 
@@ -231,9 +210,9 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
     if batch.blobs:
         _INSERT_BLOB.run(connection, [(blob.id, blob.root_run_id, blob.data) for blob in batch.blobs])
     if batch.task_runs:
-        tasks.update(_write_task_runs(writer, connection, batch))
+        tasks.update(hot_rows.write_task_runs(connection, batch, writer.task_numbers))
     if batch.logs:
-        _INSERT_LOG.run(connection, [_log_row(line) for line in batch.logs])
+        hot_rows.write_logs(connection, batch.logs)
     if batch.artifacts:
         _UPSERT_ARTIFACT.run(connection, [_artifact_row(artifact) for artifact in batch.artifacts])
     if batch.superseded:
@@ -248,13 +227,16 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
 
 def _look_at_roots(connection: Connection, batch: Batch) -> Receipt:
     """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants
-    cancelled."""
+    cancelled.
+
+    Their rows are locked, in the order of their ids: opening an attempt changes the same row, so it comes before all
+    that this transaction writes, or after it.
+    """
     receipt = Receipt()
     missing = set(batch.recorded)
-    for texts, ids in in_chunks(list(batch.attempts)):
-        for id, attempt, wanted, state_type in connection.execute(
-            f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({texts})", ids
-        ):
+    for texts, ids in in_chunks(sorted(batch.attempts)):
+        look = f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({texts}) ORDER BY id"
+        for id, attempt, wanted, state_type in connection.execute(locking(connection, look), ids):
             missing.discard(id)
             if attempt > batch.attempts[id]:
                 receipt.fenced.append(id)
@@ -279,17 +261,21 @@ def _without(batch: Batch, fenced: set[bytes]) -> Batch:
 
 
 def _define(connection: Connection, batch: Batch) -> None:
+    """Insert definitions that are new, in one order everywhere, so that no two wait for each other."""
     if batch.flows:
         _INSERT_FLOW.run(
             connection,
-            [(flow.id, flow.name, flow.version, flow.source_hash, flow.description) for flow in batch.flows],
+            [
+                (flow.id, flow.name, flow.version, flow.source_hash, flow.description)
+                for flow in sorted(batch.flows, key=_by_id)
+            ],
         )
     if batch.tasks:
         _INSERT_TASK.run(
             connection,
             [
                 (task.id, task.key, task.name, task.version, task.source_hash, pack_tags(task.tags))
-                for task in batch.tasks
+                for task in sorted(batch.tasks, key=_by_id)
             ],
         )
 
@@ -309,87 +295,11 @@ def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int
     writer.seen(id, now)
 
 
-def _task_numbers(writer: Writer, connection: Connection, wanted: set[int]) -> dict[int, int]:
-    """Return the numbers of task definitions; remembers those only that were committed before."""
-    missing = wanted - writer.task_numbers.keys()
-    if not missing:
-        return writer.task_numbers
-    numbers: dict[int, int] = {}
-    for texts, ids in in_chunks(list(missing)):
-        numbers.update(connection.execute(f"SELECT id, number FROM task WHERE id IN ({texts})", ids))
-    return writer.task_numbers | numbers
-
-
-def _flow_run_numbers(connection: Connection, ids: set[bytes]) -> dict[bytes, int]:
-    numbers: dict[bytes, int] = {}
-    for texts, chunk in in_chunks(list(ids)):
-        numbers.update(connection.execute(f"SELECT id, number FROM flow_run WHERE id IN ({texts})", chunk))
-    return numbers
-
-
-def _reserve_flow_runs(connection: Connection, batch: Batch, missing: dict[bytes, bytes]) -> None:
-    """Make room for flow runs (id to root) that come in a later batch or transaction."""
-    _RESERVE_FLOW_RUN.run(
-        connection,
-        [
-            (
-                id,
-                _unless(root, id),
-                0,
-                "",
-                batch.attempts.get(root, 1),
-                -1,
-                0,
-                _PENDING,
-                batch.process_id,
-                b"",
-            )
-            for id, root in missing.items()
-        ],
-    )
-
-
 # --- rows
 
 
-def _write_task_runs(writer: Writer, connection: Connection, batch: Batch) -> dict[int, int]:
-    """Write the task runs; return the numbers of their tasks."""
-    runs = batch.task_runs
-    tasks = _task_numbers(writer, connection, {run.task_id for run in runs})
-    owners = {run.flow_run_id: run.root_run_id for run in runs if run.flow_run_id is not None}
-    numbers = _flow_run_numbers(connection, owners.keys() | set(owners.values()))
-    missing = {id: root for id, root in owners.items() if id not in numbers}
-    if missing:
-        _reserve_flow_runs(connection, batch, missing)
-        numbers |= _flow_run_numbers(connection, set(missing))
-    process_id = bytearray(batch.process_id or b"")
-    rows = [
-        (
-            bytearray(run.id),
-            0 if (owner := run.flow_run_id) is None else numbers[owner],
-            0 if (root := run.root_run_id) == owner or root == run.id else numbers.get(root, root),
-            run.parent_task_run_id or 0,
-            tasks[run.task_id],
-            run.attempt,
-            run.version,
-            run.run_count,
-            run.name or "",
-            0 if (fingerprint := run.fingerprint) is None else bytearray(fingerprint),
-            run.state_type,
-            run.state_name or "",
-            (start := run.start_time) or 0,
-            -1 if start is None or (end := run.end_time) is None else max(end - start, 0),
-            0 if (result := run.result) is None else bytearray(result),
-            0 if (upstream := run.upstream) is None else bytearray(upstream),
-            run.child_flow_run_id or 0,
-            0 if owner is not None or root != run.id else process_id or 0,
-            run.extra or 0,
-            bytearray(run.states),
-        )
-        for run in runs
-    ]
-    _UPSERT_TASK_RUN.run(connection, rows)
-    return tasks
+def _by_id(definition: FlowDefinition | TaskDefinition) -> int:
+    return definition.id
 
 
 def _flow_run_row(run: FlowRunSnapshot) -> tuple[Any, ...]:
@@ -419,20 +329,6 @@ def _flow_run_row(run: FlowRunSnapshot) -> tuple[Any, ...]:
     )
 
 
-def _log_row(line: LogRecord) -> tuple[Any, ...]:
-    root = line.root_run_id
-    return (
-        bytearray(root),
-        line.timestamp,
-        line.nonce,
-        0 if (flow_run := line.flow_run_id) is None or flow_run == root else bytearray(flow_run),
-        0 if (task_run := line.task_run_id) is None else bytearray(task_run),
-        line.level,
-        line.logger,
-        line.message,
-    )
-
-
 def _artifact_row(artifact: ArtifactRecord) -> tuple[Any, ...]:
     return (
         artifact.id,
@@ -450,12 +346,12 @@ def _artifact_row(artifact: ArtifactRecord) -> tuple[Any, ...]:
 
 def _supersede(connection: Connection, ids: list[bytes], fenced: list[bytes]) -> None:
     """Note on task runs of earlier runs of a body that the one that ended did not come to them again."""
+    spared = f" AND root.id NOT IN ({','.join('?' * len(fenced))})" if fenced else ""
     for texts, chunk in in_chunks(ids):
         connection.execute(
             "UPDATE task_run SET superseded = root.attempt FROM flow_run AS owner, flow_run AS root"
             f" WHERE task_run.id IN ({texts}) AND owner.number = task_run.flow_run"
-            " AND root.id = coalesce(owner.root_run_id, owner.id)"
-            f" AND root.id NOT IN ({','.join('?' * len(fenced))})",
+            f" AND root.id = coalesce(owner.root_run_id, owner.id){spared}",
             [*chunk, *fenced],
         )
 

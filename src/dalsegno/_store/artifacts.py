@@ -48,9 +48,9 @@ def list_artifacts(
 def update_artifact(connection: Connection, id: bytes, data: str, description: str | None, now: int) -> bool:
     """Change an artifact in place; a description of None leaves the old one. False: there is none."""
     changed = connection.execute(
-        "UPDATE artifact SET data = ?, description = coalesce(?, description), updated = max(?, updated + 1)"
-        " WHERE id = ?",
-        (data, description, now, id),
+        "UPDATE artifact SET data = ?, description = coalesce(?, description),"
+        " updated = CASE WHEN ? > updated THEN ? ELSE updated + 1 END WHERE id = ?",
+        (data, description, now, now, id),
     )
     return changed.rowcount > 0
 

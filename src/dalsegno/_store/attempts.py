@@ -5,6 +5,7 @@ from __future__ import annotations
 from dalsegno._store import crashes, leases, processes, recovery
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE, next_position
+from dalsegno._store.statements import locking
 from dalsegno.exceptions import AttemptConflict, BackendError, ObjectNotFound, RunIsAlive
 from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType, pack_states
@@ -44,13 +45,15 @@ class Root:
 
 
 def find_root(connection: Connection, flow_run_id: bytes) -> Root:
-    """Return the root of a flow run (itself, if it is one). Raises ObjectNotFound."""
+    """Return the root of a flow run (itself, if it is one), locked until the transaction ends. Raises
+    ObjectNotFound."""
     found = connection.execute("SELECT root_run_id FROM flow_run WHERE id = ?", (flow_run_id,)).fetchone()
     if found is None:
         raise ObjectNotFound(f"There is no flow run {id_text(flow_run_id)}.")
-    row = connection.execute(_ROOT, (found[0] or flow_run_id,)).fetchone()
+    select = locking(connection, _ROOT)
+    row = connection.execute(select, (found[0] or flow_run_id,)).fetchone()
     # A flow called in a task outside flows: its root is that task run, and it answers for itself.
-    return Root(row or connection.execute(_ROOT, (flow_run_id,)).fetchone())
+    return Root(row or connection.execute(select, (flow_run_id,)).fetchone())
 
 
 def settle(connection: Connection, root: Root, doing: str, now: int) -> None:

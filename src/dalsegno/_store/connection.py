@@ -44,10 +44,19 @@ class Database(Protocol):
         """What it is, for people: no passwords."""
         ...
 
-    def write(self, work: Callable[[Connection], T], *, durable: bool = False, express: bool = False) -> T:
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        durable: bool = False,
+        express: bool = False,
+        repeatable: bool = False,
+    ) -> T:
         """Run `work` in a transaction of its own; if `durable`, return once it is on the disk.
 
         It may be run again when others were in its way. With `express` it goes ahead of ordinary writers that wait.
+        `repeatable`: doing it twice does no harm, so it is done again too if a connection was lost while it was being
+        committed; else that raises BackendUnavailable.
         """
         ...
 
@@ -57,6 +66,10 @@ class Database(Protocol):
 
     def change_token(self) -> Any:
         """Return a value that differs from the last one if anybody may have committed since."""
+        ...
+
+    def now(self) -> int:
+        """Return the time, in microseconds since 1970, by the clock that all who use the database share."""
         ...
 
     def close(self) -> None: ...

@@ -21,15 +21,15 @@ _FLOW_RUNS = """
     LEFT JOIN flow_run AS root ON root.id = run.root_run_id
     WHERE run.process_id = ? AND run.state_type = 9 AND coalesce(root.attempt, run.attempt) = run.attempt
 """
-_TASK_RUNS = "SELECT number, id, attempt, states FROM task_run WHERE flow_run = ? AND state_type = 9"
-_TASK_RUNS_ALONE = "SELECT number, id, attempt, states FROM task_run WHERE process_id = ? AND state_type = 9"
+_TASK_RUNS = "SELECT flow_run, id, attempt, states FROM task_run WHERE flow_run = ? AND state_type = 9"
+_TASK_RUNS_ALONE = "SELECT flow_run, id, attempt, states FROM task_run WHERE process_id = ? AND state_type = 9"
 _SHOW_FLOW_RUN = (
     "UPDATE flow_run SET state_type = ?, state_name = ?, end_time = NULL, states = CAST(states || ? AS BLOB)"
-    " WHERE number = ?"
+    " WHERE id = ?"
 )
 _SHOW_TASK_RUN = (
     "UPDATE task_run SET state_type = ?, state_name = ?, duration = NULL, states = CAST(states || ? AS BLOB)"
-    " WHERE number = ?"
+    " WHERE id = ?"
 )
 
 
@@ -50,7 +50,7 @@ def note(connection: Connection, process_id: bytes, now: int) -> None:
 
 def _show(connection: Connection, statement: str, row: tuple[Any, ...], now: int) -> bool:
     """Bring a run that the store has called Crashed back to its own last state. False: it crashed by its own word."""
-    number, id, attempt, states = row
+    _, id, attempt, states = row
     history = read_history(states, id_time(id))
     if not history or history[-1].position < ASIDE:
         return False
@@ -60,7 +60,7 @@ def _show(connection: Connection, statement: str, row: tuple[Any, ...], now: int
     code = STATE_CODES[own.type]
     name = None if own.name == DEFAULT_NAMES[own.type] else own.name
     entry = (code, now, name, _MESSAGE)
-    connection.execute(statement, (code, name, recovery.aside(id, attempt, entry, now), number))
+    connection.execute(statement, (code, name, recovery.aside(id, attempt, entry, now), id))
     return True
 
 

@@ -11,16 +11,19 @@ from datetime import UTC, datetime
 
 from dalsegno._processes import boot_time, is_alive, restarted_since
 from dalsegno._store import leases, processes, recovery, slots
-from dalsegno._store.connection import Connection, Database
+from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno._store.processes import Seen
+from dalsegno._store.statements import locking
 from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType
 
 CRASHED = STATE_CODES[StateType.CRASHED]
 
 _NOT_ENDED = f"SELECT {processes.COLUMNS} FROM process WHERE ended IS NULL"
 _GONE = "UPDATE process SET ended = ? WHERE id = ? AND ended IS NULL"
-_FLOW_RUNS_OF_PROCESS = "SELECT number, id, attempt FROM flow_run WHERE process_id = ? AND state_type < 6"
-_ROOTS_OF_PROCESS = "SELECT id FROM flow_run WHERE process_id = ? AND state_type < 6 AND root_run_id IS NULL"
+_FLOW_RUNS_OF_PROCESS = "SELECT number, id, attempt FROM flow_run WHERE process_id = ? AND state_type < 6 ORDER BY id"
+_ROOTS_OF_PROCESS = (
+    "SELECT id FROM flow_run WHERE process_id = ? AND state_type < 6 AND root_run_id IS NULL ORDER BY id"
+)
 # Claims of which nothing was heard but, perhaps, that their holder lives: it may never have learned of them.
 _IDLE_CLAIMS = """
     SELECT run.id, request.holder, request.renewed, process.lease FROM run_request AS request
@@ -28,17 +31,19 @@ _IDLE_CLAIMS = """
     WHERE request.holder IS NOT NULL AND run.version = 0 AND run.state_type < 6
 """
 _TASK_RUNS_OF_PROCESS = "SELECT id FROM task_run WHERE process_id = ? AND state_type < 6"
-_UNFINISHED_TASK_RUNS = (
-    "SELECT number, id, attempt, flow_run, root FROM task_run WHERE state_type = ? AND id >= ?"
-    " AND state_name IS NOT 'NotReady'"
-)
+_UNFINISHED = "FROM task_run WHERE state_type = ? AND id >= ? AND coalesce(state_name, '') <> 'NotReady'"
+_UNFINISHED_TASK_RUNS: dict[Dialect, str] = {
+    "sqlite": f"SELECT id, attempt, flow_run, root {_UNFINISHED}",
+    "postgresql": f"SELECT id, attempt, flow_run, root_run_id {_UNFINISHED}",
+}
 _END_FLOW_RUN = (
     "UPDATE flow_run SET state_type = ?, state_name = NULL, end_time = ?, states = CAST(states || ? AS BLOB)"
     " WHERE number = ? AND state_type < 6"
 )
 _END_TASK_RUN = (
-    "UPDATE task_run SET state_type = ?, state_name = NULL, duration = max(0, ? - start_time),"
-    " states = CAST(states || ? AS BLOB) WHERE number = ? AND state_type < 6"
+    "UPDATE task_run SET state_type = ?, state_name = NULL,"
+    " duration = CASE WHEN start_time > ? THEN 0 ELSE ? - start_time END,"
+    " states = CAST(states || ? AS BLOB) WHERE id = ? AND state_type < 6"
 )
 
 FlowRunKey = tuple[int, bytes, int]
@@ -61,7 +66,7 @@ def find_crashed(database: Database, now: int) -> int:
         return crash_process(connection, seen, now)
 
     gone = database.read(look)
-    return sum(database.write(lambda connection, id=id: crash(connection, id)) for id in gone)
+    return sum(database.write(lambda connection, id=id: crash(connection, id), repeatable=True) for id in gone)
 
 
 def find_idle_claims(database: Database, now: int) -> int:
@@ -83,7 +88,7 @@ def find_idle_claims(database: Database, now: int) -> int:
             recovery.end_claim(connection, id, now, recover=True)
         return len(ended)
 
-    return database.write(end) if database.read(look) else 0
+    return database.write(end, repeatable=True) if database.read(look) else 0
 
 
 def crash_process(connection: Connection, seen: Seen, now: int, *, recover: bool = True) -> int:
@@ -93,7 +98,7 @@ def crash_process(connection: Connection, seen: Seen, now: int, *, recover: bool
     What it held is freed, and runs that it had claimed are fenced, and recovered if their policy says so.
     """
     process = seen.process
-    flow_runs = connection.execute(_FLOW_RUNS_OF_PROCESS, (process.id,)).fetchall()
+    flow_runs = connection.execute(locking(connection, _FLOW_RUNS_OF_PROCESS), (process.id,)).fetchall()
     task_roots = [row[0] for row in connection.execute(_TASK_RUNS_OF_PROCESS, (process.id,))]
     roots = [row[0] for row in connection.execute(_ROOTS_OF_PROCESS, (process.id,))]
     if flow_runs or task_roots:
@@ -152,7 +157,7 @@ def end_runs(
     task_runs = _unfinished_task_runs(connection, flow_runs, task_roots)
     connection.executemany(
         _END_TASK_RUN,
-        [(code, ended, _chunk(id, attempt, code, message, now), number) for number, id, attempt in task_runs],
+        [(code, ended, ended, _chunk(id, attempt, code, message, now), id) for id, attempt in task_runs],
     )
     connection.executemany(
         _END_FLOW_RUN,
@@ -162,17 +167,19 @@ def end_runs(
 
 def _unfinished_task_runs(
     connection: Connection, flow_runs: Sequence[FlowRunKey], task_roots: Sequence[bytes]
-) -> list[FlowRunKey]:
+) -> list[tuple[bytes, int]]:
+    """Return ids and attempts of the unfinished task runs of flow runs, or of task runs outside flows."""
     if not flow_runs and not task_roots:
         return []
     numbers = {number for number, _, _ in flow_runs}
     roots = set(task_roots)
     # A task run is younger than what it runs in: so this walks a short end of the index by state.
     oldest = min([*roots, *(id for _, id, _ in flow_runs)])
+    statement = _UNFINISHED_TASK_RUNS[connection.dialect]
     return [
-        (number, id, attempt)
+        (id, attempt)
         for code in range(1, FIRST_TERMINAL_CODE)
-        for number, id, attempt, flow_run, root in connection.execute(_UNFINISHED_TASK_RUNS, (code, oldest))
+        for id, attempt, flow_run, root in connection.execute(statement, (code, oldest))
         if flow_run in numbers or (flow_run is None and (id in roots or root in roots))
     ]
 

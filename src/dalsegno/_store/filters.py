@@ -6,12 +6,22 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store.connection import Connection
+from dalsegno._store.connection import Connection, Dialect
+from dalsegno._store.rows import TASK_RUN_ROOT
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES
 from dalsegno.model.views import RunFilter
 
 _DEFAULT_NAME_CODES = {name: STATE_CODES[type_] for type_, name in DEFAULT_NAMES.items()}
+_HAS_TAG: dict[Dialect, str] = {
+    "sqlite": "EXISTS (SELECT 1 FROM json_each({tags}) WHERE value = ?)",
+    "postgresql": "EXISTS (SELECT 1 FROM json_array_elements_text({tags}::json) AS tag WHERE tag = ?)",
+}
+_IN_EXTRA: dict[Dialect, str] = {
+    "sqlite": "instr(run.extra, ?)",
+    "postgresql": "position(? IN run.extra) > 0",
+}
+_HEX: dict[Dialect, str] = {"sqlite": "lower(hex(run.id))", "postgresql": "encode(run.id, 'hex')"}
 
 
 class Conditions:
@@ -63,9 +73,9 @@ def task_run_alternatives(connection: Connection, filter: RunFilter) -> list[Alt
     return [("TRUE", [])]
 
 
-def flow_run_conditions(filter: RunFilter) -> Conditions:
+def flow_run_conditions(dialect: Dialect, filter: RunFilter) -> Conditions:
     """Return the conditions on ``flow_run AS run`` beside the alternatives; `flow_run_ids` are its parents."""
-    conditions = _common(filter)
+    conditions = _common(dialect, filter)
     if filter.name is not None:
         conditions.add("run.name = ?", filter.name)
     if filter.flow_run_ids:
@@ -79,30 +89,30 @@ def flow_run_conditions(filter: RunFilter) -> Conditions:
             *filter.root_run_ids,
         )
     for tag in filter.tags:
-        conditions.add("EXISTS (SELECT 1 FROM json_each(run.tags) WHERE value = ?)", tag)
+        conditions.add(_HAS_TAG[dialect].format(tags="run.tags"), tag)
     if filter.top_level:
         conditions.add("run.root_run_id IS NULL")
     return conditions
 
 
-def task_run_conditions(filter: RunFilter) -> Conditions:
+def task_run_conditions(dialect: Dialect, filter: RunFilter) -> Conditions:
     """Return the conditions on ``task_run AS run`` beside the alternatives; `flow_run_ids` are its flow runs."""
-    conditions = _common(filter)
+    conditions = _common(dialect, filter)
     if filter.name is not None:
         # The default name ends in digits of the id and is not stored.
-        conditions.add("coalesce(run.name, task.name || '-' || substr(lower(hex(run.id)), 30)) = ?", filter.name)
+        conditions.add(f"coalesce(run.name, task.name || '-' || substr({_HEX[dialect]}, 30)) = ?", filter.name)
     if filter.flow_names:
         marks = ",".join("?" * len(filter.flow_names))
         conditions.add(f"owner.flow_id IN (SELECT id FROM flow WHERE name IN ({marks}))", *filter.flow_names)
     if filter.root_run_ids:
-        conditions.add_any("coalesce(owner.root_run_id, owner.id, run.root, run.id)", filter.root_run_ids)
+        conditions.add_any(TASK_RUN_ROOT[dialect], filter.root_run_ids)
     if filter.task_names:
-        conditions.add_any("+task.name", filter.task_names)
+        conditions.add_any(_aside(dialect, "task.name"), filter.task_names)
     for tag in filter.tags:
         # Definitions keep their tags as JSON, runs among what is rare, as msgpack: there the bytes of a text
         # follow its length.
         conditions.add(
-            "(EXISTS (SELECT 1 FROM json_each(task.tags) WHERE value = ?) OR instr(run.extra, ?))",
+            f"({_HAS_TAG[dialect].format(tags='task.tags')} OR {_IN_EXTRA[dialect]})",
             tag,
             msgspec.msgpack.encode(tag),
         )
@@ -121,7 +131,7 @@ def id_range(prefix: str) -> tuple[bytes, bytes]:
     return bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))
 
 
-def _common(filter: RunFilter) -> Conditions:
+def _common(dialect: Dialect, filter: RunFilter) -> Conditions:
     conditions = Conditions()
     if filter.ids:
         conditions.add_any("run.id", filter.ids)
@@ -136,22 +146,28 @@ def _common(filter: RunFilter) -> Conditions:
     if filter.before is not None:
         conditions.add("run.id < ?", _id_bound(filter.before))
     if filter.state_types:
-        # With a plus, for an index by state is of use only as an alternative of its own.
-        conditions.add_any("+run.state_type", filter.state_types)
+        # Aside, for an index by state is of use only as an alternative of its own.
+        conditions.add_any(_aside(dialect, "run.state_type"), filter.state_types)
     if filter.state_names:
-        _add_state_names(conditions, filter.state_names)
+        _add_state_names(dialect, conditions, filter.state_names)
     return conditions
 
 
-def _add_state_names(conditions: Conditions, names: list[str]) -> None:
+def _add_state_names(dialect: Dialect, conditions: Conditions, names: list[str]) -> None:
     """Add: the state has one of these names, which are not stored where they are the default of the type."""
     values: list[Any] = [*names]
-    texts = [f"+run.state_name IN ({','.join('?' * len(names))})"]
+    name, code = _aside(dialect, "run.state_name"), _aside(dialect, "run.state_type")
+    texts = [f"{name} IN ({','.join('?' * len(names))})"]
     codes = [_DEFAULT_NAME_CODES[name] for name in names if name in _DEFAULT_NAME_CODES]
     if codes:
-        texts.append(f"run.state_name IS NULL AND +run.state_type IN ({','.join('?' * len(codes))})")
+        texts.append(f"run.state_name IS NULL AND {code} IN ({','.join('?' * len(codes))})")
         values.extend(codes)
     conditions.add(f"({' OR '.join(texts)})", *values)
+
+
+def _aside(dialect: Dialect, column: str) -> str:
+    """Return a column so that SQLite does not take an index by it; PostgreSQL knows how many rows it would save."""
+    return f"+{column}" if dialect == "sqlite" else column
 
 
 def _id_bound(moment: int) -> bytes:
@@ -159,6 +175,8 @@ def _id_bound(moment: int) -> bytes:
 
 
 def _of_roots(connection: Connection, ids: list[bytes]) -> list[Alternative]:
+    if connection.dialect == "postgresql":
+        return [("run.root_run_id = ?", [id]) for id in ids]
     numbers = _flow_run_numbers(connection, ids)
     return [
         *(("run.flow_run = ? AND run.root IS NULL", [number]) for number in numbers.values()),

@@ -7,14 +7,12 @@ from typing import Any
 
 from dalsegno._store.connection import Connection
 from dalsegno._store.filters import Conditions
+from dalsegno._store.rows import TASK_RUN_ROOT
 from dalsegno.model.ids import id_time
 from dalsegno.model.views import LogView
 
 _ROOT_OF_FLOW_RUN = "SELECT coalesce(root_run_id, id) FROM flow_run WHERE id = ?"
-_ROOT_OF_TASK_RUN = (
-    "SELECT coalesce(owner.root_run_id, owner.id, run.root, run.id) FROM task_run AS run"
-    " LEFT JOIN flow_run AS owner ON owner.number = run.flow_run WHERE run.id = ?"
-)
+_ROOT_OF_TASK_RUN = "SELECT {root} FROM task_run AS run LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
 # A flow run with all flow runs below it.
 _BELOW = """
     SELECT id FROM (
@@ -22,7 +20,7 @@ _BELOW = """
             VALUES (?)
             UNION ALL
             SELECT child.id FROM flow_run AS child JOIN below ON child.parent_flow_run_id = below.id
-        ) SELECT id FROM below)
+        ) SELECT id FROM below) AS all_below
 """
 
 
@@ -63,7 +61,8 @@ def _add_run(
 ) -> bytes | None:
     """Add the conditions on the run; return its root."""
     if task_run_id is not None:
-        root = _one(connection, _ROOT_OF_TASK_RUN, task_run_id) or task_run_id
+        find = _ROOT_OF_TASK_RUN.format(root=TASK_RUN_ROOT[connection.dialect])
+        root = _one(connection, f"{find} WHERE run.id = ?", task_run_id) or task_run_id
         conditions.add("root_run_id = ?", root)
         # Nothing was logged by it before it was there.
         conditions.add("task_run_id = ? AND timestamp >= ?", task_run_id, id_time(task_run_id) - 1_000_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dalsegno._store import filters, processes
-from dalsegno._store.connection import Connection
+from dalsegno._store.connection import Connection, Dialect
 from dalsegno._store.filters import Alternative, Conditions
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
@@ -19,14 +19,25 @@ from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES
 from dalsegno.model.views import FlowRunView, FlowView, Page, RunFilter, TaskRunView
 
 _FLOW_RUN = f"SELECT {FLOW_RUN_COLUMNS}, run.process_id, run.number FROM {FLOW_RUN_TABLES} WHERE run.id = ?"
-_TASK_RUN = f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES} WHERE run.id = ?"
+_TASK_RUNS: dict[Dialect, str] = {
+    dialect: f"SELECT {columns} FROM {TASK_RUN_TABLES}" for dialect, columns in TASK_RUN_COLUMNS.items()
+}
 _COUNTS_OF_FLOW_RUN = (
     "SELECT state_type, state_name, count(*) FROM task_run WHERE flow_run = ? GROUP BY state_type, state_name"
 )
 # The newest run of a flow is the newest of the newest runs of its versions.
+_NEWEST_RUN: dict[Dialect, str] = {
+    "sqlite": "SELECT max(id) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name)",
+    # Which knows no greatest of bytes.
+    "postgresql": """
+        SELECT newest.id FROM flow CROSS JOIN LATERAL (
+            SELECT id FROM flow_run WHERE flow_id = flow.id ORDER BY id DESC LIMIT 1) AS newest
+        WHERE flow.name = named.name ORDER BY newest.id DESC LIMIT 1
+    """,
+}
 _FLOWS = """
     SELECT name,
-        (SELECT max(id) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name)),
+        ({newest}),
         (SELECT count(*) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name))
     FROM (SELECT DISTINCT name FROM flow WHERE name > ? ORDER BY name LIMIT ?) AS named
 """
@@ -53,7 +64,7 @@ def read_flow_run(connection: Connection, id: bytes) -> FlowRunView | None:
 
 def read_task_run(connection: Connection, id: bytes) -> TaskRunView | None:
     """Return a task run with all that is known of it."""
-    row = connection.execute(_TASK_RUN, (id,)).fetchone()
+    row = connection.execute(f"{_TASK_RUNS[connection.dialect]} WHERE run.id = ?", (id,)).fetchone()
     return None if row is None else task_run_view(row, whole=True)
 
 
@@ -63,7 +74,7 @@ def list_flow_runs(connection: Connection, filter: RunFilter, page: Page) -> lis
         connection,
         f"SELECT {FLOW_RUN_COLUMNS} FROM {FLOW_RUN_TABLES}",
         filters.flow_run_alternatives(connection, filter),
-        filters.flow_run_conditions(filter),
+        filters.flow_run_conditions(connection.dialect, filter),
         page,
     )
     return [flow_run_view(row, whole=False) for row in rows]
@@ -73,9 +84,9 @@ def list_task_runs(connection: Connection, filter: RunFilter, page: Page) -> lis
     """Return a page of task runs, newest first."""
     rows = _read_page(
         connection,
-        f"SELECT {TASK_RUN_COLUMNS} FROM {TASK_RUN_TABLES}",
+        _TASK_RUNS[connection.dialect],
         filters.task_run_alternatives(connection, filter),
-        filters.task_run_conditions(filter),
+        filters.task_run_conditions(connection.dialect, filter),
         page,
     )
     return [task_run_view(row, whole=False) for row in rows]
@@ -83,7 +94,7 @@ def list_task_runs(connection: Connection, filter: RunFilter, page: Page) -> lis
 
 def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]:
     """Return state name to number of task runs."""
-    conditions = filters.task_run_conditions(filter)
+    conditions = filters.task_run_conditions(connection.dialect, filter)
     counts: list[tuple[int, str | None, int]] = []
     for text, values in filters.task_run_alternatives(connection, filter):
         counts += connection.execute(
@@ -96,7 +107,8 @@ def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]
 
 def list_flows(connection: Connection, page_after: str | None, limit: int) -> list[FlowView]:
     """Return a page of flows by name."""
-    return [_flow_view(connection, *row) for row in connection.execute(_FLOWS, (page_after or "", limit)).fetchall()]
+    statement = _FLOWS.format(newest=_NEWEST_RUN[connection.dialect])
+    return [_flow_view(connection, *row) for row in connection.execute(statement, (page_after or "", limit)).fetchall()]
 
 
 def _flow_view(connection: Connection, name: str, newest: bytes | None, count: int) -> FlowView:

@@ -15,9 +15,9 @@ _FIELDS = """
     run.child_flow_run_id, run.upstream, run.states, run.attempt, run.superseded, task.name AS task_name
 """
 _TABLES = "JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
-# Each branch walks one index in order and stops at the limit. A root that is not known by number yet when
+# On SQLite each branch walks one index in order and stops at the limit. A root that is not known by number yet when
 # nested task runs came in stands in them by its id.
-_ENTRIES = f"""
+_SQLITE_ENTRIES = f"""
     SELECT * FROM (
         SELECT {_FIELDS} FROM task_run AS run {_TABLES} WHERE run.flow_run = :number AND run.root IS NULL
             AND run.id > :after ORDER BY run.id LIMIT :limit)
@@ -29,14 +29,21 @@ _ENTRIES = f"""
             ORDER BY run.id LIMIT :limit)
     ORDER BY 1 LIMIT :limit
 """
+_POSTGRESQL_ENTRIES = f"""
+    SELECT {_FIELDS} FROM task_run AS run {_TABLES}
+    WHERE run.root_run_id = :id AND run.id > :after AND run.id <> :id ORDER BY run.id LIMIT :limit
+"""
 
 
 def replay_entries(connection: Connection, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
     """Return a page of the task runs of a root run, nested ones included, oldest id first."""
+    if connection.dialect == "postgresql":
+        parameters = {"id": root_run_id, "after": after or b"", "limit": limit}
+        return [_entry(row) for row in connection.execute(_POSTGRESQL_ENTRIES, parameters)]
     found = connection.execute("SELECT number FROM flow_run WHERE id = ?", (root_run_id,)).fetchone()
     number = -1 if found is None else found[0]
     parameters = {"number": number, "id": root_run_id, "after": after or b"", "limit": limit}
-    return [_entry(row) for row in connection.execute(_ENTRIES, parameters)]
+    return [_entry(row) for row in connection.execute(_SQLITE_ENTRIES, parameters)]
 
 
 def read_results(connection: Connection, ids: list[bytes]) -> dict[bytes, bytes]:

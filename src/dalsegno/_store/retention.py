@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from dalsegno._store import attempts, cache
-from dalsegno._store.connection import Connection, Database
+from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno._store.statements import in_chunks
+from dalsegno._store.stored_files import delete_files
 from dalsegno.exceptions import BackendError, ObjectNotFound
 from dalsegno.model.ids import id_text, new_id
-from dalsegno.model.results import unpack_stored
 
 _SLICE = 2000
 """Rows deleted in one transaction, so that nobody waits for the write lock above some 50 ms."""
 _PAGES = 500
 _RUNS = 20
 
-_TASK_RUNS = """
+_TASK_RUNS: dict[Dialect, str] = {
+    "sqlite": """
     SELECT number, result FROM task_run WHERE number IN (
         SELECT number FROM task_run WHERE flow_run IN (
             SELECT number FROM flow_run WHERE id = :root
@@ -26,7 +25,9 @@ _TASK_RUNS = """
         UNION ALL SELECT number FROM task_run WHERE id = :root
         UNION ALL SELECT number FROM task_run WHERE root = :root
         LIMIT :limit)
-"""
+    """,
+    "postgresql": "SELECT id, result FROM task_run WHERE root_run_id = :root LIMIT :limit",
+}
 _LOGS = """
     DELETE FROM log WHERE root_run_id = :root AND (timestamp, nonce) IN (
         SELECT timestamp, nonce FROM log WHERE root_run_id = :root LIMIT :limit)
@@ -43,8 +44,9 @@ _OLD_RUNS = """
     WHERE id < ? AND root_run_id IS NULL AND state_type >= 6 AND coalesce(end_time, 0) < ?
     ORDER BY id LIMIT ?
 """
+_IS_ROOT: dict[Dialect, str] = {"sqlite": "root IS NULL", "postgresql": "root_run_id = id"}
 _OLD_TASK_RUNS = """
-    SELECT id FROM task_run WHERE id < ? AND flow_run IS NULL AND root IS NULL AND state_type >= 6
+    SELECT id FROM task_run WHERE id < ? AND flow_run IS NULL AND {is_root} AND state_type >= 6
     ORDER BY id LIMIT ?
 """
 _OLD_LOGS = """
@@ -78,22 +80,35 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
 
 def clean_up(database: Database, now: int, runs_age: float | None, logs_age: float | None) -> int:
     """Delete a slice of what is past its age (in seconds; None: kept for ever); return how many
-    rows and pages went."""
+    rows, pages and parts went."""
     deleted = database.write(lambda connection: cache.delete_expired(connection, now, _SLICE))
+    if database.dialect == "postgresql":
+        deleted += _tend_partitions(database, now, runs_age, logs_age)
     if logs_age:
         cutoff = now - round(logs_age * 1_000_000)
-        deleted += _change(database, _OLD_LOGS, _bound(cutoff), cutoff, _SLICE)
+        deleted += _change(database, _OLD_LOGS, _bound(database, cutoff), cutoff, _SLICE)
     if runs_age:
         deleted += _delete_old_runs(database, now - round(runs_age * 1_000_000))
-    return deleted + database.write(lambda connection: _give_back(connection, everything=deleted > 0))
+    if database.dialect == "sqlite":
+        deleted += database.write(lambda connection: _give_back(connection, everything=deleted > 0))
+    return deleted
+
+
+def _tend_partitions(database: Database, now: int, runs_age: float | None, logs_age: float | None) -> int:
+    """Make the parts that PostgreSQL will need, and drop those that it needs no more."""
+    from dalsegno._store.postgresql import partitions, past_weeks
+
+    partitions.make_ahead(database, now)
+    return past_weeks.drop_past(database, now, runs_age, logs_age)
 
 
 def _delete_old_runs(database: Database, cutoff: int) -> int:
-    bound = _bound(cutoff)
+    bound = _bound(database, cutoff)
+    task_runs = _OLD_TASK_RUNS.format(is_root=_IS_ROOT[database.dialect])
     roots = database.read(
         lambda connection: (
             connection.execute(_OLD_RUNS, (bound, cutoff, _RUNS)).fetchall()
-            + connection.execute(_OLD_TASK_RUNS, (bound, _RUNS)).fetchall()
+            + connection.execute(task_runs, (bound, _RUNS)).fetchall()
         )
     )
     deleted = sum(_delete_root(database, root) for (root,) in roots)
@@ -103,26 +118,35 @@ def _delete_old_runs(database: Database, cutoff: int) -> int:
 def _delete_root(database: Database, root: bytes) -> int:
     """Delete what belongs to a root, the root itself last; so an interruption leaves nothing that nobody
     finds again."""
-    parameters = {"root": root, "limit": _SLICE}
+    parameters: dict[str, object] = {"root": root, "limit": _SLICE}
     deleted = 0
     for statement in (_LOGS, _BLOBS, _ARTIFACTS):
         while count := database.write(lambda connection, s=statement: connection.execute(s, parameters).rowcount):
             deleted += count
-    while results := database.write(lambda connection: _delete_rows(connection, "task_run", _TASK_RUNS, parameters)):
-        _delete_files(root, (result for row in results for result in row[1:]))
+    while results := database.write(lambda connection: _delete_task_runs(connection, parameters)):
+        delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
     _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
-    rows = database.write(lambda connection: _delete_rows(connection, "flow_run", _FLOW_RUNS, parameters))
-    _delete_files(root, (result for row in rows for result in row[1:]))
+    rows = database.write(lambda connection: _delete_flow_runs(connection, parameters))
+    delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)
 
 
-def _delete_rows(
-    connection: Connection, table: str, query: str, parameters: Mapping[str, object]
-) -> list[tuple[int, bytes | None]]:
-    rows = connection.execute(query, parameters).fetchall()
+def _delete_task_runs(connection: Connection, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
+    rows = connection.execute(_TASK_RUNS[connection.dialect], parameters).fetchall()
     for marks, chunk in in_chunks([row[0] for row in rows]):
-        connection.execute(f"DELETE FROM {table} WHERE number IN ({marks})", chunk)
+        if connection.dialect == "sqlite":
+            connection.execute(f"DELETE FROM task_run WHERE number IN ({marks})", chunk)
+        else:
+            values = [parameters["root"], *chunk]
+            connection.execute(f"DELETE FROM task_run WHERE root_run_id = ? AND id IN ({marks})", values)
+    return rows
+
+
+def _delete_flow_runs(connection: Connection, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
+    rows = connection.execute(_FLOW_RUNS, {"root": parameters["root"]}).fetchall()
+    for marks, chunk in in_chunks([row[0] for row in rows]):
+        connection.execute(f"DELETE FROM flow_run WHERE number IN ({marks})", chunk)
     return rows
 
 
@@ -142,34 +166,13 @@ def _change(database: Database, statement: str, *values: object) -> int:
     return database.write(lambda connection: connection.execute(statement, values).rowcount)
 
 
-def _bound(moment: int) -> bytes:
+def _bound(database: Database, moment: int) -> bytes:
+    """Return the lowest id that is too young to be looked at for a time before which all may go.
+
+    On PostgreSQL it is the first of a week: what a whole week holds is dropped at once, when it is past.
+    """
+    if database.dialect == "postgresql":
+        from dalsegno._store.postgresql.partitions import Week
+
+        return Week.of(moment).start
     return new_id(moment * 1000)[:6] + bytes(10)
-
-
-def _delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
-    """Delete the files of packed results that lie in the root run's own folder; others may be of use elsewhere."""
-    folder = f"/{root.hex()}/"
-    for result in results:
-        stored = None if result is None else unpack_stored(result)
-        if stored is not None and stored.url is not None and folder in stored.url:
-            _delete_file(stored.url)
-
-
-def _delete_file(url: str) -> None:
-    """Delete a file and, if it is empty then, its folder. What cannot be deleted is not worth an error."""
-    path = url.removeprefix("file://")
-    try:
-        if "://" in path:
-            _delete_remote(url)
-        else:
-            os.remove(path)
-            os.rmdir(os.path.dirname(path))
-    except (OSError, ImportError):
-        return
-
-
-def _delete_remote(url: str) -> None:
-    import fsspec
-
-    file_system, name = cast("Any", fsspec).core.url_to_fs(url)
-    file_system.rm_file(name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dalsegno._store.connection import Dialect
 from dalsegno.model.ids import id_time
 from dalsegno.model.records import (
     EntryPoint,
@@ -28,8 +29,13 @@ FLOW_RUN_COLUMNS = """
 """
 FLOW_RUN_TABLES = "flow_run AS run LEFT JOIN flow ON flow.id = run.flow_id"
 
-TASK_RUN_COLUMNS = """
-    run.id, owner.id, coalesce(owner.root_run_id, owner.id, run.root, run.id), run.parent_task_run_id,
+TASK_RUN_ROOT: dict[Dialect, str] = {
+    "sqlite": "coalesce(owner.root_run_id, owner.id, run.root, run.id)",
+    "postgresql": "run.root_run_id",
+}
+"""The root of a row of TASK_RUN_TABLES."""
+_TASK_RUN_COLUMNS = """
+    run.id, owner.id, {root}, run.parent_task_run_id,
     task.key, task.name, task.version, task.source_hash, task.tags, run.name, run.attempt, run.run_count,
     run.state_type, run.state_name, run.start_time, run.duration, run.fingerprint, run.upstream, run.result,
     run.child_flow_run_id, run.superseded, run.extra, run.states
@@ -38,6 +44,10 @@ TASK_RUN_TABLES = """
     task_run AS run JOIN task ON task.number = run.task
     LEFT JOIN flow_run AS owner ON owner.number = run.flow_run
 """
+
+TASK_RUN_COLUMNS: dict[Dialect, str] = {
+    dialect: _TASK_RUN_COLUMNS.format(root=root) for dialect, root in TASK_RUN_ROOT.items()
+}
 
 _decode_entry = msgspec.msgpack.Decoder(EntryPoint).decode
 _decode_positions = msgspec.msgpack.Decoder(tuple[int, int, list[msgspec.Raw]]).decode

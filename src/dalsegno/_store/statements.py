@@ -16,6 +16,9 @@ SIZES = (128, 32, 8, 1)
 """Rows per statement. Larger ones gain nothing but take SQLite milliseconds to prepare, in each process anew."""
 
 
+ARRAY_TYPES = {"b": "bytea", "i": "bigint", "t": "text", "f": "double precision"}
+"""PostgreSQL's names of the types of columns, by the letters of `RowStatement.types`."""
+
 _FILLED = 0.6
 """A statement is used if it is filled to this part: a few rows twice cost less than more statements."""
 
@@ -27,15 +30,27 @@ class RowStatement:
     exactly an int, float, str or bytearray, which costs ten times what binding does. So on the hot path bytes
     go as bytearray, and what is NULL as a value that cannot be meant, which `nullif` in `row` turns into
     NULL.
+
+    PostgreSQL gets one array for each column, `types` says of what: bytes, int, text or float by their first letters.
+    There None is NULL. `key` is the number of columns at the beginning that no two rows of one statement may share.
     """
 
-    def __init__(self, head: str, *, row: str, tail: str = "") -> None:
+    def __init__(self, head: str, *, row: str, types: str, tail: str = "", key: int = 1) -> None:
         # The same str object each time: the connection finds its prepared statement by it.
         self._texts = [(size, f"{head} VALUES {','.join([f'({row})'] * size)} {tail}") for size in SIZES]
+        self._arrays = (
+            f"{head} SELECT * FROM unnest({','.join(f'?::{ARRAY_TYPES[letter]}[]' for letter in types)}) {tail}"
+        )
+        self._types = types
+        self._key = key
 
     def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Execute it for all rows. It must do nothing for a row that it has just written: some are given
         twice."""
+        if connection.dialect == "postgresql":
+            for part in _without_twins(rows, self._key):
+                self.run_columns(connection, list(zip(*part, strict=True)))
+            return
         start, left = 0, len(rows)
         while left > 0:
             size, text = next(each for each in self._texts if each[0] * _FILLED <= left)
@@ -49,6 +64,24 @@ class RowStatement:
                 connection.execute(text, storable(values))
             start += size
             left -= size
+
+    def run_columns(self, connection: Connection, columns: Sequence[Sequence[Any]]) -> None:
+        """Execute it on PostgreSQL for rows that are given column by column."""
+        from dalsegno._store.postgresql.arrays import MAKERS
+
+        connection.execute(
+            self._arrays, [MAKERS[letter](column) for letter, column in zip(self._types, columns, strict=True)]
+        )
+
+
+def _without_twins(rows: Sequence[Sequence[Any]], key: int) -> Iterator[Sequence[Sequence[Any]]]:
+    """Split rows so that no two of a part have the same key: one statement may not write a row twice."""
+    left = rows
+    while left:
+        first: dict[tuple[Any, ...], Sequence[Any]] = {}
+        again = [row for row in left if first.setdefault(tuple(row[:key]), row) is not row]
+        yield list(first.values()) if again else left
+        left = again
 
 
 def locking(connection: Connection, text: str) -> str:

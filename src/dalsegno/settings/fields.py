@@ -44,14 +44,24 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
-    """The embedded database."""
+    """The database."""
 
-    url: Annotated[kind.Text, "Where runs are recorded."] = "sqlite:///${DALSEGNO_HOME}/dalsegno.db"
+    url: Annotated[
+        kind.Text, "Where runs are recorded: `sqlite:///` and a file, or `postgresql://user:password@host:port/name`."
+    ] = "sqlite:///${DALSEGNO_HOME}/dalsegno.db"
     busy_timeout: Annotated[kind.Seconds, "How long a write waits for other processes' writes."] = 60.0
     allow_network_file_system: Annotated[
         kind.Flag,
         "Use a database on a network file system all the same, though locks can fail there and damage it.",
     ] = False
+    pgbouncer: Annotated[
+        kind.Flag, "The URL leads to PgBouncer in transaction mode: nothing is kept in a session between transactions."
+    ] = False
+    listen_url: Annotated[
+        kind.OptionalText,
+        "URL that leads to the same PostgreSQL database directly, to LISTEN there. None: the database's own URL, or "
+        "behind PgBouncer none, and changes by others are looked for.",
+    ] = None
 
 
 class LoggingSettings(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from dalsegno._store.connection import Connection, Dialect
 from dalsegno._store.sqlite import errors, files
+from dalsegno._store.sqlite.connection import SqliteConnection
 from dalsegno._store.sqlite.turns import Turns
 from dalsegno.exceptions import BackendError
 
@@ -28,12 +29,6 @@ _all: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 _abandoned: list[Any] = []
 """Connections of a parent process that could not be closed before the fork: closing them here would drop its
 locks."""
-
-
-class SqliteConnection(sqlite3.Connection):
-    """A connection that says what it is; all it does is the sqlite3 module's own."""
-
-    dialect: Dialect = "sqlite"
 
 
 class SqliteDatabase:
@@ -82,7 +77,14 @@ class SqliteDatabase:
 
     # --- transactions
 
-    def write(self, work: Callable[[Connection], T], *, durable: bool = False, express: bool = False) -> T:
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        durable: bool = False,
+        express: bool = False,
+        repeatable: bool = False,
+    ) -> T:
         """Run `work` in a transaction of its own; if `durable`, return once it is on the disk."""
         result = self._write(work)
         if durable and not self._temporary:
@@ -130,6 +132,10 @@ class SqliteDatabase:
                 return self._watch.execute("PRAGMA data_version").fetchone()[0]
             except sqlite3.Error as error:
                 raise errors.translate(error, self.path) from error
+
+    def now(self) -> int:
+        """Return the time by the clock of the machine, which all who use the file share."""
+        return time.time_ns() // 1000
 
     def close(self) -> None:
         """Close all connections; the last process to do so folds the write-ahead log into the file."""

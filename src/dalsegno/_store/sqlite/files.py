@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from functools import cache
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
+from dalsegno._store import migrations
+from dalsegno._store.migrations import SCHEMA_VERSION
 from dalsegno._store.sqlite import errors
+from dalsegno._store.sqlite.connection import SqliteConnection
 from dalsegno.exceptions import DatabaseError
 
-SCHEMA_VERSION = 2
 APPLICATION_ID = 0x44534E4F
 """``DSNO``: marks the files that are ours."""
 
@@ -85,8 +86,9 @@ def file_system(folder: str, mounts: str = "/proc/mounts") -> str | None:
     return kind
 
 
-def check_or_create(connection: sqlite3.Connection, path: str) -> None:
-    """See that the file holds our tables; make them if it is empty. Safe when many start at once."""
+def check_or_create(connection: SqliteConnection, path: str) -> None:
+    """See that the file holds our tables: make them if it is empty, and bring older ones to this version. Safe when
+    many start at once."""
     # In one transaction: another process may be making the tables at this moment.
     connection.execute("BEGIN")
     try:
@@ -100,11 +102,7 @@ def check_or_create(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _is_current(connection, path):
-            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            for statement in _script(version):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            _make_or_migrate(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -129,24 +127,29 @@ def sync(path: str, *, folder: bool) -> None:
             os.close(handle)
 
 
-def _is_current(connection: sqlite3.Connection, path: str) -> bool:
+def _is_current(connection: SqliteConnection, path: str) -> bool:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
         if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None:
             return False
         raise errors.not_ours(path)
-    if version > SCHEMA_VERSION:
+    if version > SCHEMA_VERSION and migrations.current(connection).compatible_from > SCHEMA_VERSION:
         raise errors.too_new(path, version, SCHEMA_VERSION, metadata.version("dalsegno"))
-    return version == SCHEMA_VERSION
+    return version >= SCHEMA_VERSION
+
+
+def _make_or_migrate(connection: SqliteConnection) -> None:
+    if migrations.current(connection).version:
+        migrations.apply(connection, migrations.pending(connection))
+        return
+    for statement in _script():
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    migrations.note(connection, SCHEMA_VERSION, migrations.compatible_from("sqlite"))
 
 
 @cache
-def _script(version: int) -> list[str]:
-    """Return the statements that bring a file from a version (0: it is empty) to the newest one."""
-    here = files("dalsegno._store.sqlite")
-    scripts = [] if version else [here / "schema.sql"]
-    steps = (here / "migrations").iterdir()
-    scripts += sorted((step for step in steps if int(step.name[:4]) > max(1, version)), key=lambda step: step.name)
-    texts = (script.read_text(encoding="utf-8") for script in scripts)
-    return [statement for text in texts for statement in text.split(";\n") if statement.strip()]
+def _script() -> list[str]:
+    text = files("dalsegno._store.sqlite").joinpath("schema.sql").read_text(encoding="utf-8")
+    return migrations.statements(text)

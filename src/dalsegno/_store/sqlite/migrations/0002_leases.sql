@@ -1,3 +1,4 @@
+-- compatible from: 1
 -- Leases, the queue of runs, and limits of concurrency.
 
 ALTER TABLE process ADD COLUMN lease INTEGER NOT NULL DEFAULT 30000000;
@@ -83,3 +84,14 @@ CREATE TABLE slot_use (
     used_at INTEGER NOT NULL,
     PRIMARY KEY (limit_id, key)
 ) WITHOUT ROWID;
+
+-- down
+
+DROP TABLE slot_use;
+DROP TABLE slot_waiter;
+DROP TABLE slot_holder;
+DROP TABLE concurrency_limit;
+DROP TABLE ready;
+DROP TABLE run_request;
+DROP TABLE availability;
+ALTER TABLE process DROP COLUMN lease;

@@ -1,0 +1,189 @@
+"""One PostgreSQL database: its transactions, what is done again when something is in the way, its clock."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+
+from dalsegno._store.connection import Connection, Dialect
+from dalsegno._store.postgresql import errors
+from dalsegno._store.postgresql.pool import MOST_CONNECTIONS, Pool, PostgresConnection
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT = 60.0
+RECONNECT_TIMEOUT = 10.0
+"""Seconds for which a server that went away is looked for again: a restart takes less."""
+_NAP = 0.005
+_RECONNECT_NAP = 0.1
+_CLOCK_EVERY = 60_000_000
+_IDLE_IN_TRANSACTION = 60_000
+"""Milliseconds after which the server ends the transaction of a process that stopped in the middle of it."""
+
+_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# Moves with each transaction that ends, anybody's.
+_TOKEN = "SELECT pg_current_snapshot()::text"
+
+
+class PostgresDatabase:
+    """A PostgreSQL database with our tables. Its methods may be called from any thread.
+
+    Opening it connects to the server. It does not look at the tables: `dalsegno._store.migrations.check` does.
+    """
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        reconnect_timeout: float = RECONNECT_TIMEOUT,
+        pgbouncer: bool = False,
+        listen_url: str | None = None,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        limits = (
+            f"lock_timeout = {max(1, round(busy_timeout * 1000))}",
+            f"idle_in_transaction_session_timeout = {_IDLE_IN_TRANSACTION}",
+        )
+        session = "" if pgbouncer else ";".join(f"SET {limit}" for limit in limits)
+        local = "".join(f"; SET LOCAL {limit}" for limit in limits) if pgbouncer else ""
+        self._begin_durable = f"BEGIN; SET LOCAL synchronous_commit = on{local}"
+        self._begin = f"BEGIN; SET LOCAL synchronous_commit = off{local}"
+        self._begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        self._busy_timeout = busy_timeout
+        self._reconnect_timeout = 0.0
+        self._pool = Pool(url, pgbouncer=pgbouncer, session=session, most=most_connections)
+        self._clock: tuple[int, int] | None = None
+        self._measuring = threading.Lock()
+        try:
+            self.now()
+        except BaseException:
+            self.close()
+            raise
+        self._reconnect_timeout = reconnect_timeout
+
+    @property
+    def url(self) -> str:
+        return self._pool.shown
+
+    # --- transactions
+
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        durable: bool = False,
+        express: bool = False,
+        repeatable: bool = False,
+    ) -> T:
+        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk.
+
+        Nobody queues here for a lock on the whole database, so there is nothing for `express` to overtake.
+        """
+        return self._run(work, self._begin_durable if durable else self._begin, repeatable=repeatable)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction that sees one moment of the database and holds up nobody."""
+        return self._run(work, self._begin_reading, repeatable=True)
+
+    def change_token(self) -> str:
+        """Return a text that changes when anybody has committed."""
+        return self._run(lambda connection: connection.execute(_TOKEN).fetchone()[0], None, repeatable=True)
+
+    def now(self) -> int:
+        """Return the time by the server's clock, which is measured now and then."""
+        steady = _steady()
+        clock = self._clock
+        if clock is None or not 0 <= steady - clock[1] < _CLOCK_EVERY:
+            with self._measuring:
+                clock = self._clock = self._measure()
+        return clock[0] + _steady()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _measure(self) -> tuple[int, int]:
+        """Return the server's clock over the steady clock of this machine, and when that was measured."""
+
+        def measure(connection: Connection) -> tuple[int, int]:
+            before = _steady()
+            time_there: int = connection.execute(_CLOCK).fetchone()[0]
+            after = _steady()
+            return time_there - (before + after) // 2, after
+
+        return self._run(measure, None, repeatable=True)
+
+    def _run(self, work: Callable[[Connection], T], begin: str | None, *, repeatable: bool) -> T:
+        """Run `work` between `begin` and COMMIT, again where others or a lost connection were in the way."""
+        started = time.monotonic()
+        while True:
+            attempt = _Attempt(self._pool, begin)
+            try:
+                return attempt.run(work, self._busy_timeout)
+            except psycopg.Error as error:
+                waited = time.monotonic() - started
+                if errors.is_lost(error):
+                    self._pool.drop_idle()
+                    if attempt.committing and not repeatable:
+                        raise errors.lost_in_commit(error, self.url) from error
+                    if waited > self._reconnect_timeout or errors.is_refused(error):
+                        raise attempt.translate(error) from error
+                    nap = _RECONNECT_NAP if waited > 0.05 else 0.0
+                elif errors.is_in_the_way(error) and waited < self._busy_timeout:
+                    nap = _NAP
+                else:
+                    raise attempt.translate(error) from error
+            time.sleep(nap * (0.5 + random.random()))
+
+
+class _Attempt:
+    """One attempt at a transaction, and how far it came."""
+
+    def __init__(self, pool: Pool, begin: str | None) -> None:
+        self._pool = pool
+        self._begin = begin
+        self._connected = False
+        self.committing = False
+
+    def run(self, work: Callable[[Connection], T], timeout: float) -> T:
+        connection = self._pool.take(timeout)
+        self._connected = True
+        try:
+            if self._begin is None:
+                return work(connection)
+            connection.command(self._begin)
+            result = work(connection)
+            self.committing = True
+            connection.command("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+        finally:
+            self._pool.give_back(connection)
+        return result
+
+    def translate(self, error: psycopg.Error) -> Exception:
+        make = errors.translate if self._connected else errors.cannot_connect
+        return make(error, self._pool.shown)
+
+
+def _roll_back(connection: PostgresConnection) -> None:
+    """End a transaction that failed. Where that cannot be, the connection is closed with it when it is given back."""
+    try:
+        if not connection.raw.closed and not connection.idle:
+            connection.command("ROLLBACK")
+    except psycopg.Error:
+        connection.raw.close()
+
+
+def _steady() -> int:
+    """Return microseconds of a clock that nobody sets, of one that goes on while the machine sleeps if there is one."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000

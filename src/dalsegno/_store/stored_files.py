@@ -1,0 +1,38 @@
+"""Deletes the files of results that lie outside the database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, cast
+
+from dalsegno.model.results import unpack_stored
+
+
+def delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
+    """Delete the files of packed results that lie in the root run's own folder; others may be of use elsewhere."""
+    folder = f"/{root.hex()}/"
+    for result in results:
+        stored = None if result is None else unpack_stored(result)
+        if stored is not None and stored.url is not None and folder in stored.url:
+            _delete_file(stored.url)
+
+
+def _delete_file(url: str) -> None:
+    """Delete a file and, if it is empty then, its folder. What cannot be deleted is not worth an error."""
+    path = url.removeprefix("file://")
+    try:
+        if "://" in path:
+            _delete_remote(url)
+        else:
+            os.remove(path)
+            os.rmdir(os.path.dirname(path))
+    except (OSError, ImportError):
+        return
+
+
+def _delete_remote(url: str) -> None:
+    import fsspec
+
+    file_system, name = cast("Any", fsspec).core.url_to_fs(url)
+    file_system.rm_file(name)
