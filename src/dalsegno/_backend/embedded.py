@@ -166,7 +166,7 @@ class StoreBackend:
 
     def request_run(self, request: RequestRun) -> bool:
         now = self.database.now()
-        return self.database.write(lambda connection: queue.request(connection, request, now))
+        return self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
 
     def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
         return self.database.write(lambda connection: queue.set_priority(connection, flow_run_id, priority))
@@ -177,7 +177,9 @@ class StoreBackend:
 
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         now = self.database.now()
-        receipt = self.database.write(lambda connection: queue.renew(connection, process_id, held, now), express=True)
+        receipt = self.database.write(
+            lambda connection: queue.renew(connection, process_id, held, now), express=True, repeatable=True
+        )
         receipt.lease = self.lease / 1e6
         return receipt
 
@@ -192,11 +194,11 @@ class StoreBackend:
         return slots.acquire(self.database, request, now)
 
     def release_slots(self, ids: list[bytes]) -> None:
-        self.database.write(lambda connection: slots.release(connection, ids), express=True)
+        self.database.write(lambda connection: slots.release(connection, ids), express=True, repeatable=True)
 
     def renew_slots(self, ids: list[bytes]) -> list[bytes]:
         now = self.database.now()
-        return self.database.write(lambda connection: slots.renew(connection, ids, now), express=True)
+        return self.database.write(lambda connection: slots.renew(connection, ids, now), express=True, repeatable=True)
 
     def limited_tags(self) -> list[str]:
         return self.database.read(limits.limited_tags)
@@ -214,6 +216,9 @@ class StoreBackend:
 
     def reset_limit(self, id: bytes) -> int:
         return self.database.write(lambda connection: limits.reset(connection, id))
+
+    def read_limit(self, id: bytes) -> LimitView:
+        return self.database.read(lambda connection: limits.read(connection, id))
 
     def find_limit(self, kind: LimitKind, name: str) -> LimitView | None:
         return self.database.read(lambda connection: limits.find(connection, kind, name))

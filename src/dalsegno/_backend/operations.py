@@ -25,7 +25,9 @@ COMPRESSED = "deflate"
 """The Content-Encoding of large bodies: zlib."""
 
 # What each needs, and whether doing it twice is the same as doing it once.
-_ONCE = frozenset({"open_run", "delete_flow_run", "set_variable", "unset_variable", "create_limit", "delete_limit"})
+_ONCE = frozenset(
+    {"open_run", "delete_flow_run", "set_variable", "unset_variable", "claim_runs", "create_limit", "delete_limit"}
+)
 _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,

@@ -154,6 +154,10 @@ class Backend(Protocol):
         """Take all slots of a limit from those who hold them; return how many acquisitions those were."""
         ...
 
+    def read_limit(self, id: bytes) -> LimitView:
+        """Return a limit. Raises ObjectNotFound."""
+        ...
+
     def find_limit(self, kind: LimitKind, name: str) -> LimitView | None: ...
     def list_limits(self, kind: LimitKind, page_after: str | None, limit: int) -> list[LimitView]:
         """Return a page of limits by name."""

@@ -71,7 +71,7 @@ def acquire(database: Database, request: AcquireSlots, now: int) -> SlotAnswer:
     Raises ConcurrencySlotAcquisitionError where asking again would be no use.
     """
     answer = database.read(lambda connection: _still_waits(connection, request, now))
-    return answer or database.write(lambda connection: _acquire(connection, request, now))
+    return answer or database.write(lambda connection: _acquire(connection, request, now), repeatable=not request.rate)
 
 
 def release(connection: Connection, ids: Sequence[bytes]) -> None:
@@ -106,6 +106,11 @@ def free_of_roots(connection: Connection, root_run_ids: Sequence[bytes]) -> int:
         connection.execute(f"DELETE FROM slot_holder WHERE root_run_id IN ({texts})", chunk).rowcount
         for texts, chunk in in_chunks(root_run_ids)
     )
+
+
+def any_with_lease(connection: Connection) -> bool:
+    """Tell whether there are slots whose own lease can end."""
+    return connection.execute("SELECT 1 FROM slot_holder WHERE lease IS NOT NULL LIMIT 1").fetchone() is not None
 
 
 def free_expired(connection: Connection, now: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import anyio
+import anyio.to_thread
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
@@ -12,7 +13,8 @@ from litestar.openapi import OpenAPIConfig
 import dalsegno
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems
-from dalsegno.server.api import engine, health
+from dalsegno.server.api import concurrency_limits, engine, health, services
+from dalsegno.server.services import Services, services_of
 from dalsegno.settings import Settings
 
 _STORE_CALLS = 32
@@ -22,18 +24,26 @@ _STORE_CALLS = 32
 def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
     return Litestar(
-        route_handlers=[*health.routes, *engine.routes, *page.routes],
+        route_handlers=[
+            *health.routes,
+            *services.routes,
+            *concurrency_limits.routes,
+            *engine.routes,
+            *page.routes,
+        ],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
                 "backend": backend,
                 "database": backend.database,
                 "settings": settings,
+                "services": Services(services_of(backend, settings) if settings.server.services else []),
                 "max_body_size": settings.server.max_body_size,
                 "log": logging.getLogger("dalsegno.server"),
             }
         ),
-        on_startup=[_make_limiter],
+        on_startup=[_make_limiter, _start_services],
+        on_shutdown=[_stop_services],
         request_max_body_size=settings.server.max_body_size,
         openapi_config=OpenAPIConfig(title="Dalsegno", version=dalsegno.__version__, path="/api/docs"),
         logging_config=None,
@@ -43,3 +53,11 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
 async def _make_limiter(app: Litestar) -> None:
     # It belongs to the loop, so it is made in it.
     app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
+
+
+async def _start_services(app: Litestar) -> None:
+    app.state.services.start()
+
+
+async def _stop_services(app: Litestar) -> None:
+    await anyio.to_thread.run_sync(app.state.services.stop)

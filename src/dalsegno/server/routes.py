@@ -32,6 +32,14 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/api/health", None, 200),
     _route("GET", "/api/ready", None, 200, 503),
     _route("GET", "/api/version", None, 200),
+    _route("GET", "/api/services", Role.VIEWER, 200),
+    _route("GET", "/api/concurrency-limits", Role.VIEWER, 200, 400),
+    _route("POST", "/api/concurrency-limits", Role.EDITOR, 201, 400, 409, 413, 415),
+    _route("GET", "/api/concurrency-limits/{id:uuid}", Role.VIEWER, 200, 404),
+    _route("PATCH", "/api/concurrency-limits/{id:uuid}", Role.EDITOR, 200, 400, 404, 409, 413, 415),
+    _route("DELETE", "/api/concurrency-limits/{id:uuid}", Role.EDITOR, 204, 404),
+    _route("POST", "/api/concurrency-limits/{id:uuid}/reset", Role.OPERATOR, 200, 404),
+    _route("GET", "/api/concurrency-limits/{id:uuid}/holders", Role.VIEWER, 200, 400, 404),
     # Which role an operation needs stands beside its signature.
     _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 403, 404, 409, 413, 415, 503),
 )
