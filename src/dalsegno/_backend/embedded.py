@@ -187,6 +187,12 @@ class StoreBackend:
         now = self.database.now()
         return self.database.write(lambda connection: queue.give_back(connection, held, now))
 
+    def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
+        now = self.database.now()
+        return self.database.write(
+            lambda connection: queue.crash_attempt(connection, flow_run_id, attempt, message, now)
+        )
+
     # --- concurrency
 
     def acquire_slots(self, request: AcquireSlots) -> SlotAnswer:

@@ -43,6 +43,7 @@ _ROLES: Mapping[str, Role] = {
     "claim_runs": Role.OPERATOR,
     "renew_leases": Role.OPERATOR,
     "give_back": Role.OPERATOR,
+    "crash_attempt": Role.OPERATOR,
     "acquire_slots": Role.OPERATOR,
     "release_slots": Role.OPERATOR,
     "renew_slots": Role.OPERATOR,

@@ -118,6 +118,13 @@ class Backend(Protocol):
         """Put claimed runs that were not begun back into the queue; return how many."""
         ...
 
+    def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
+        """Call the attempt of a claimed run Crashed, for a reason that is known, and recover it by its policy.
+
+        False: that attempt is over already.
+        """
+        ...
+
     # --- concurrency
     def acquire_slots(self, request: AcquireSlots) -> SlotAnswer:
         """Take slots if nobody came earlier, or keep a place in the line; to be asked again until they are there.

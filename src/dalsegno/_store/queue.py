@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import apply, attempts, processes, recovery, slots
+from dalsegno._store import apply, attempts, crashes, processes, recovery, slots
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno._store.statements import in_chunks, locking
@@ -136,6 +136,20 @@ def give_back(connection: Connection, held: dict[bytes, int], now: int) -> int:
             recovery.schedule(connection, id, attempt + 1, row[2], now, now)
             count += 1
     return count
+
+
+def crash_attempt(connection: Connection, flow_run_id: bytes, attempt: int, message: str, now: int) -> bool:
+    """Call the attempt of a claimed run Crashed, as whoever watches over its process knows why; recover it by its
+    policy. False: that attempt is over already."""
+    root = attempts.find_root(connection, flow_run_id)
+    claimed = connection.execute("SELECT holder FROM run_request WHERE flow_run_id = ?", (root.id,)).fetchone()
+    if root.attempt != attempt or root.ended or claimed is None or claimed[0] is None:
+        return False
+    crashes.end_runs(
+        connection, crashes.unfinished_of_root(connection, root.id), [], crashes.CRASHED, message, now, now
+    )
+    recovery.end_claim(connection, root.id, now, recover=True)
+    return True
 
 
 def end_process(connection: Connection, process_id: bytes, now: int) -> None:

@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flow": ("flow", "List flows."),
     "artifact": ("artifact", "List and inspect artifacts."),
     "variable": ("variable", "Get, set and list variables."),
+    "gcl": ("gcl", "Global concurrency limits."),
+    "concurrency-limit": ("concurrency_limit", "Limits on tags of task runs."),
     "server": ("server", "Start and stop the server."),
     "config": ("config", "View and change settings."),
     "profile": ("profile", "Switch between sets of settings."),

@@ -7,10 +7,12 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from dalsegno.cli import server_services
 from dalsegno.cli.options import group
 from dalsegno.settings import get_current_settings
 
 app = group("server", "Start and stop the server.")
+app.command(server_services.app)
 
 
 @app.command

@@ -63,7 +63,9 @@ async def read_limit(request: _Any, id: FromPath[uuid.UUID]) -> ConcurrencyLimit
 
 
 @patch(_PATH + "/{id:uuid}", operation_id="update_concurrency_limit", tags=_TAGS)
-async def update_limit(request: _Any, id: FromPath[uuid.UUID], data: JSONBody[ConcurrencyLimitChange]) -> ConcurrencyLimit:
+async def update_limit(
+    request: _Any, id: FromPath[uuid.UUID], data: JSONBody[ConcurrencyLimitChange]
+) -> ConcurrencyLimit:
     """Change a limit."""
     return to_limit(await ask(request, request.app.state.backend.update_limit, id.bytes, from_change(data)))
 
