@@ -22,7 +22,7 @@ if "CI" not in os.environ:
 
 
 @pytest.fixture(autouse=True)
-def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Give the test an empty DALSEGNO_HOME that no other test sees; its path is the fixture's value.
 
     The folder does not exist yet: whoever needs it makes it, as on a new machine.
@@ -31,13 +31,13 @@ def dalsegno_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("DALSEGNO_HOME", str(home))
-    with recording_in(os.environ.get(WHERE), monkeypatch):
+    with recording_in(os.environ.get(WHERE), monkeypatch, request):
         yield home
         close_embedded_backend()
 
 
 @contextmanager
-def recording_in(where: str | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def recording_in(where: str | None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Have what the test runs recorded by a server, where the whole run of tests was told so."""
     if not where:
         yield
@@ -46,12 +46,17 @@ def recording_in(where: str | None, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
     from dalsegno._backend.embedded import StoreBackend
 
-    assert where == "server-sqlite", where
-    backend = StoreBackend.in_memory()
-    with serving(backend) as url:
-        monkeypatch.setenv("DALSEGNO_API_URL", url)
+    assert where in ("server-sqlite", "server-postgresql"), where
+    postgres = None if where == "server-sqlite" else request.getfixturevalue("postgres_server")
+    url = "" if postgres is None else postgres.make_database()
+    backend = StoreBackend.in_memory() if postgres is None else StoreBackend.open(url)
+    with serving(backend) as api_url:
+        monkeypatch.setenv("DALSEGNO_API_URL", api_url)
         yield
+        close_embedded_backend()
     backend.close()
+    if postgres is not None:
+        postgres.drop_database(url)
 
 
 @pytest.fixture(scope="session")

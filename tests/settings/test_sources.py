@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dalsegno.exceptions import ProfileError, SettingError
+from dalsegno.results.server_files import own_storage
 from dalsegno.settings import (
     Profile,
     get_current_settings,
@@ -82,7 +83,8 @@ def test_paths_are_absolute_and_follow_the_home_folder(
     settings = get_current_settings()
     assert settings.home == directory / "here"
     assert settings.profiles_path == directory / "here" / "profiles.toml"
-    assert settings.results.storage == str(directory / "here" / "results")
+    assert settings.results.storage is None
+    assert own_storage() == str(directory / "here" / "results")
     assert settings.database.url == f"sqlite:///{directory}/here/other.db"
 
 

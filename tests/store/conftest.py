@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,3 +50,12 @@ def sqlite_backend(path: Path) -> Iterator[StoreBackend]:
     backend = StoreBackend.in_file(str(path))
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter, as those of `tmp_path` are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder

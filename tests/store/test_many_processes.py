@@ -165,6 +165,8 @@ def in_child(work: object) -> bytes:
     if child == 0:
         try:
             os.write(sending, work())  # type: ignore[operator]
+        except BaseException as error:
+            os.write(sending, repr(error).encode())
         finally:
             os._exit(0)
     os.close(sending)

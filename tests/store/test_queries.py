@@ -212,7 +212,9 @@ def test_artifacts_are_found_by_key_and_run(backend: StoreBackend, shop: Shop) -
 def test_a_change_by_anybody_changes_the_token(open_backend: Opener) -> None:
     backend, other = open_backend(), open_backend()
     before = backend.change_token()
-    assert backend.change_token() == before
+    if backend.database.dialect == "sqlite":
+        # PostgreSQL's is of the whole server, where others are at work.
+        assert backend.change_token() == before
     run = Run()
     other.deliver(run.batch(flow_runs=[run.flow_run()]))
     after = backend.change_token()

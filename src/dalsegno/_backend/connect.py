@@ -12,6 +12,7 @@ from dalsegno.settings import Settings, get_current_settings
 
 if TYPE_CHECKING:
     from dalsegno._backend.embedded import StoreBackend
+    from dalsegno.results.server_files import ServerFiles
 
 _open: dict[str, Backend] = {}
 _lock = threading.Lock()
@@ -67,9 +68,15 @@ def close_all() -> None:
 
 def _remote(settings: Settings) -> Backend:
     from dalsegno._backend.http import HttpBackend
+    from dalsegno.results import server_files
 
+    server_files.found_by(_server_files)
     # Its operations are made from the protocol itself.
     return cast("Backend", HttpBackend(settings))
+
+
+def _server_files() -> ServerFiles | None:
+    return None if get_current_settings().api.url is None else cast("ServerFiles", connect())
 
 
 def _embedded(url: str, settings: Settings) -> StoreBackend:

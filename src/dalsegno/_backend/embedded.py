@@ -11,6 +11,7 @@ from dalsegno._store import (
     artifacts,
     attempts,
     cache,
+    changes,
     crashes,
     leases,
     limits,
@@ -116,7 +117,9 @@ class StoreBackend:
     # --- the upward stream
 
     def deliver(self, batch: Batch) -> Receipt:
-        return apply.deliver(self._writer, batch, self.database.now())
+        receipt = apply.deliver(self._writer, batch, self.database.now())
+        self.database.announce(changes.of_batch(batch))
+        return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
         return apply.heartbeat(self._writer, process_id, attempts, self.database.now())
@@ -129,7 +132,9 @@ class StoreBackend:
 
     def open_run(self, request: OpenRun) -> OpenedRun:
         now = self.database.now()
-        return self.database.write(lambda connection: attempts.open_run(connection, request, now, self.lease))
+        done = self.database.write(lambda connection: attempts.open_run(connection, request, now, self.lease))
+        self._announce("flow_run", request.flow_run_id)
+        return done
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -153,27 +158,39 @@ class StoreBackend:
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
         now = self.database.now()
-        return self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
+        done = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
+        self._announce("flow_run")
+        return done
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
         now = self.database.now()
         self.database.write(lambda connection: attempts.set_task_result(connection, task_run_id, result, message, now))
+        self._announce("task_run")
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
-        return retention.delete_flow_run(self.database, flow_run_id, self.database.now())
+        done = retention.delete_flow_run(self.database, flow_run_id, self.database.now())
+        self._announce("flow_run", flow_run_id)
+        return done
 
     # --- the queue
 
     def request_run(self, request: RequestRun) -> bool:
         now = self.database.now()
-        return self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
+        done = self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
+        self._announce("flow_run", request.flow_run_id)
+        return done
 
     def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
         return self.database.write(lambda connection: queue.set_priority(connection, flow_run_id, priority))
 
     def claim_runs(self, request: ClaimRuns) -> list[ClaimedRun]:
         now = self.database.now()
-        return self.database.write(lambda connection: queue.claim(connection, request, self.lease, now), express=True)
+        claimed = self.database.write(
+            lambda connection: queue.claim(connection, request, self.lease, now), express=True
+        )
+        if claimed:
+            self._announce("flow_run")
+        return claimed
 
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         now = self.database.now()
@@ -185,13 +202,17 @@ class StoreBackend:
 
     def give_back(self, held: dict[bytes, int]) -> int:
         now = self.database.now()
-        return self.database.write(lambda connection: queue.give_back(connection, held, now))
+        count = self.database.write(lambda connection: queue.give_back(connection, held, now))
+        self._announce("flow_run")
+        return count
 
     def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
         now = self.database.now()
-        return self.database.write(
+        done = self.database.write(
             lambda connection: queue.crash_attempt(connection, flow_run_id, attempt, message, now)
         )
+        self._announce("flow_run", flow_run_id)
+        return done
 
     # --- concurrency
 
@@ -201,6 +222,7 @@ class StoreBackend:
 
     def release_slots(self, ids: list[bytes]) -> None:
         self.database.write(lambda connection: slots.release(connection, ids), express=True, repeatable=True)
+        self._announce("slot")
 
     def renew_slots(self, ids: list[bytes]) -> list[bytes]:
         now = self.database.now()
@@ -303,10 +325,15 @@ class StoreBackend:
         return self.database.read(lambda connection: artifacts.read_artifact(connection, id))
 
     def update_artifact(self, id: bytes, data: str, description: str | None, now: int) -> bool:
-        return self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
+        done = self.database.write(lambda connection: artifacts.update_artifact(connection, id, data, description, now))
+        self._announce("artifact")
+        return done
 
     def change_token(self) -> Any:
         return self.database.change_token()
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        return self.database.wait_for_change(token, timeout)
 
     # --- variables
 
@@ -314,10 +341,14 @@ class StoreBackend:
         return self.database.read(lambda connection: variables.get_variable(connection, name))
 
     def set_variable(self, variable: VariableView, overwrite: bool) -> bool:
-        return self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
+        done = self.database.write(lambda connection: variables.set_variable(connection, variable, overwrite=overwrite))
+        self._announce("variable")
+        return done
 
     def unset_variable(self, name: str) -> bool:
-        return self.database.write(lambda connection: variables.unset_variable(connection, name))
+        done = self.database.write(lambda connection: variables.unset_variable(connection, name))
+        self._announce("variable")
+        return done
 
     def list_variables(self, page_after: str | None, limit: int) -> list[VariableView]:
         return self.database.read(lambda connection: variables.list_variables(connection, page_after, limit))
@@ -326,10 +357,17 @@ class StoreBackend:
 
     def find_crashed(self) -> int:
         now = self.database.now()
-        return crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
+        found = crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
+        if found:
+            self._announce("flow_run")
+        return found
 
     def clean_up(self) -> int:
         return retention.clean_up(self.database, self.database.now(), self._runs_age, self._logs_age)
 
     def close(self) -> None:
         self.database.close()
+
+    def _announce(self, kind: str, root_run_id: bytes | None = None) -> None:
+        roots = None if root_run_id is None else frozenset({root_run_id})
+        self.database.announce(changes.Changes(frozenset({kind}), roots))

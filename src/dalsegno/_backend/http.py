@@ -9,16 +9,26 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpcore
 import msgspec
 
 import dalsegno
 from dalsegno import exceptions
-from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, Operation, operations
-from dalsegno.exceptions import BackendError, BackendUnavailable, ConfigurationError, NotAllowed
+from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, RESULTS_PATH, Operation, operations
+from dalsegno.exceptions import (
+    BackendError,
+    BackendUnavailable,
+    ConfigurationError,
+    MissingResult,
+    NotAllowed,
+    StorageError,
+)
 from dalsegno.settings import Settings
+
+T = TypeVar("T")
 
 _COMPRESS_FROM = 16 * 1024
 _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
@@ -77,13 +87,20 @@ class HttpBackend:
 
     def _call(self, operation: Operation, *arguments: Any, **keywords: Any) -> Any:
         body = operation.pack_arguments(arguments, keywords)
-        give_up = time.monotonic() + (0.0 if operation.name in _NEVER_WAITS else self._wait)
+        if operation.name in _NEVER_WAITS:
+            return operation.read_result(self._request(operation, body))
+        found = self._until_answered(lambda: self._request(operation, body), repeatable=operation.repeatable)
+        return operation.read_result(found)
+
+    def _until_answered(self, ask: Callable[[], T], *, repeatable: bool = True) -> T:
+        """Ask, again while the server cannot be reached: where asking twice would do harm, only if it was not asked."""
+        give_up = time.monotonic() + self._wait
         pause = _FIRST_PAUSE
         while True:
             try:
-                return operation.read_result(self._request(operation, body))
+                return ask()
             except BackendUnavailable as error:
-                may_repeat = operation.repeatable or isinstance(error.__cause__, _NOT_SENT)
+                may_repeat = repeatable or isinstance(error.__cause__, _NOT_SENT)
                 if not may_repeat or time.monotonic() + pause > give_up:
                     raise
             if self._closed.wait(pause * (0.5 + random.random() / 2)):
@@ -105,24 +122,69 @@ class HttpBackend:
         if self._compresses and len(body) > _COMPRESS_FROM:
             body = zlib.compress(body, 1)
             headers = [*headers, (b"content-encoding", COMPRESSED.encode())]
+        response = self._send("POST", PATH + operation.name, body, headers)
+        if response.status == 200:
+            return response.content
+        raise self._error(response.status, response.content)
+
+    def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
+        """Send one request. Raises BackendUnavailable if there is no answer."""
         url = httpcore.URL(
             scheme=self._target.scheme,
             host=self._target.host,
             port=self._target.port,
-            target=self._target.target.rstrip(b"/").removesuffix(b"/api") + PATH.encode() + operation.name.encode(),
+            target=self._target.target.rstrip(b"/").removesuffix(b"/api") + path.encode(),
         )
         try:
-            response = self._pool.request(
-                "POST", url, headers=headers, content=body, extensions={"timeout": self._timeouts}
+            return self._pool.request(
+                method, url, headers=headers, content=body, extensions={"timeout": self._timeouts}
             )
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise BackendUnavailable(
                 f"The server at {self.url} cannot be reached ({_reason(error)}). See that it runs "
                 "(`dalsegno server status`) and that DALSEGNO_API_URL is right."
             ) from error
-        if response.status == 200:
-            return response.content
-        raise self._error(response.status, response.content)
+
+    # --- result files
+
+    def write_result_file(self, name: str, data: bytes) -> None:
+        """Have the server keep a file. Raises StorageError."""
+        self._file("PUT", name, data)
+
+    def read_result_file(self, name: str) -> bytes:
+        """Return a file that the server keeps. Raises MissingResult or StorageError."""
+        found = self._file("GET", name)
+        if found is None:
+            raise MissingResult(
+                f"The result file {name} is gone from the server at {self.url}: it was deleted or has expired. "
+                "Run the task again."
+            )
+        return found
+
+    def result_file_exists(self, name: str) -> bool:
+        """Say whether the server keeps a file. Raises StorageError."""
+        return self._file("HEAD", name) is not None
+
+    def delete_result_file(self, name: str) -> bool:
+        """Delete a file that the server keeps; False: there was none. Raises StorageError."""
+        return self._file("DELETE", name) is not None
+
+    def _file(self, method: str, name: str, data: bytes = b"") -> bytes | None:
+        """Ask for a file, again while the server cannot be reached, as all of this may be done twice."""
+        path = RESULTS_PATH + quote(name)
+        headers = [(key, value) for key, value in self._headers if key not in (b"content-type", b"accept")]
+        headers.append((b"content-type", b"application/octet-stream"))
+        try:
+            response = self._until_answered(lambda: self._send(method, path, data, headers))
+            if response.status == 404:
+                return None
+            if response.status >= 300:
+                raise self._error(response.status, response.content)
+        except BackendError as error:
+            raise StorageError(
+                f"The result file {name} cannot be had from, or given to, the server: {error}"
+            ) from error
+        return response.content
 
     def _error(self, status: int, body: bytes) -> BackendError:
         """Return the error that the server names in its answer."""

@@ -20,6 +20,8 @@ from dalsegno.model.roles import Role
 from dalsegno.model.texts import storable
 
 PATH = "/api/engine/"
+RESULTS_PATH = "/api/results/"
+"""Where the server's own result storage is: files by name, as they are."""
 MEDIA_TYPE = "application/msgpack"
 COMPRESSED = "deflate"
 """The Content-Encoding of large bodies: zlib."""

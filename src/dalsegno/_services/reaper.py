@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dalsegno._store import crashes, leases, slots
+from dalsegno._store import changes, crashes, leases, slots
 from dalsegno._store.connection import Database
 
 
@@ -21,4 +21,6 @@ def tick(database: Database, lease: int, now: int) -> int:
     ended = crashes.find_crashed(database, now) + crashes.find_idle_claims(database, now)
     if database.read(slots.any_with_lease):
         ended += database.write(lambda connection: slots.free_expired(connection, now), repeatable=True)
+    if ended:
+        database.announce(changes.Changes(frozenset({"flow_run", "task_run", "slot"})))
     return ended

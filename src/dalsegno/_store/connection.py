@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
+from dalsegno._store.changes import Changes, Listener
+
 T = TypeVar("T")
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
@@ -66,6 +68,18 @@ class Database(Protocol):
 
     def change_token(self) -> Any:
         """Return a value that differs from the last one if anybody may have committed since."""
+        ...
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until `change_token` is another than this one; return it, or the same after so many seconds."""
+        ...
+
+    def announce(self, changes: Changes) -> None:
+        """Have those told who wait for what a commit changed; soon, and not inside its transaction."""
+        ...
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a function, in a thread of the database's, with what anybody changed; return what ends that."""
         ...
 
     def now(self) -> int:

@@ -27,6 +27,8 @@ SCHEMA_VERSION = 2
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _COMPATIBLE = re.compile(r"^-- compatible from: (\d+)$", re.MULTILINE)
 _DOWN = re.compile(r"^-- down$", re.MULTILINE)
+# Not by to_regclass, which may remember how it was before this transaction waited for the lock.
+_IS_MADE = "SELECT 1 FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid)"
 _LOCK = "SELECT pg_advisory_xact_lock(739250)"
 
 
@@ -86,7 +88,7 @@ def current(connection: Connection) -> SchemaState:
         # The first version had no such table.
         if version < 2:
             return SchemaState(version, version)
-    elif connection.execute("SELECT to_regclass('schema_version')").fetchone()[0] is None:
+    elif connection.execute(_IS_MADE).fetchone() is None:
         return SchemaState(0, 0)
     row = connection.execute("SELECT version, compatible_from FROM schema_version").fetchone()
     return SchemaState(0, 0) if row is None else SchemaState(*row)

@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from dalsegno.model.results import unpack_stored
+from dalsegno.settings import get_current_settings
+
+_OWN_STORAGE = "dalsegno://results/"
+"""Where the URLs of files begin that runs on other machines gave to this store's server (`results.server_files`)."""
 
 
 def delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
@@ -20,6 +24,9 @@ def delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
 
 def _delete_file(url: str) -> None:
     """Delete a file and, if it is empty then, its folder. What cannot be deleted is not worth an error."""
+    if url.startswith(_OWN_STORAGE):
+        settings = get_current_settings()
+        url = f"{settings.results.storage or settings.home / 'results'}/{url.removeprefix(_OWN_STORAGE)}"
     path = url.removeprefix("file://")
     try:
         if "://" in path:

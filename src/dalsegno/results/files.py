@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dalsegno.exceptions import ConfigurationError, MissingResult, StorageError
+from dalsegno.results.server_files import SCHEME, ServerFiles, own_storage, server_files
 
 _OWN_NAME = re.compile(r"/[0-9a-f]{32}/[0-9a-f]{32}-\d+\.result$")
 _PASSWORD = re.compile(r"//[^/@]*@")
@@ -37,6 +38,10 @@ def join(storage: str, name: str) -> str:
 
 def write_file(url: str, data: bytes) -> None:
     """Write a file, or replace it. Raises StorageError."""
+    server, url = _resolved(url)
+    if server is not None:
+        server.write_result_file(url, data)
+        return
     try:
         if url.startswith("file://"):
             _write_local(Path(url.removeprefix("file://")), data)
@@ -50,6 +55,9 @@ def write_file(url: str, data: bytes) -> None:
 
 def read_file(url: str) -> bytes:
     """Return the content of a file. Raises MissingResult if there is none, else StorageError."""
+    server, url = _resolved(url)
+    if server is not None:
+        return server.read_result_file(url)
     try:
         if url.startswith("file://"):
             return Path(url.removeprefix("file://")).read_bytes()
@@ -65,6 +73,9 @@ def read_file(url: str) -> bytes:
 
 def file_exists(url: str) -> bool:
     """Say whether there is a file. Raises StorageError."""
+    server, url = _resolved(url)
+    if server is not None:
+        return server.result_file_exists(url)
     try:
         if url.startswith("file://"):
             return Path(url.removeprefix("file://")).is_file()
@@ -76,6 +87,9 @@ def file_exists(url: str) -> bool:
 
 def delete_file(url: str) -> bool:
     """Delete a file; False: there was none. Raises StorageError."""
+    server, url = _resolved(url)
+    if server is not None:
+        return server.delete_result_file(url)
     try:
         if url.startswith("file://"):
             _delete_local(Path(url.removeprefix("file://")))
@@ -87,6 +101,37 @@ def delete_file(url: str) -> bool:
     except Exception as error:
         raise StorageError(f"The result file {hide(url)} cannot be deleted: {_text(error)}") from error
     return True
+
+
+def local_path(url: str) -> Path | None:
+    """Return the path of a file on this machine; None: it is elsewhere."""
+    return Path(url.removeprefix("file://")) if url.startswith("file://") else None
+
+
+def move_file(source: Path, url: str) -> None:
+    """Put a local file into its place, in a folder or behind a URL, so that it is gone here. Raises StorageError."""
+    place = local_path(url)
+    try:
+        if place is None:
+            file_system, path = _file_system(url)
+            file_system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            file_system.put_file(str(source), path)
+            source.unlink()
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, place)
+            _sync_folder(place.parent)
+    except Exception as error:
+        raise StorageError(f"A result cannot be written to {hide(url)}: {_text(error)}") from error
+
+
+def _resolved(url: str) -> tuple[ServerFiles | None, str]:
+    """Return who has a file, with its name there; or None, and where it lies without a server."""
+    if not url.startswith(SCHEME):
+        return None, url
+    name = url.removeprefix(SCHEME)
+    server = server_files()
+    return (None, join(own_storage(), name)) if server is None else (server, name)
 
 
 def hide(url: str) -> str:

@@ -22,6 +22,7 @@ class ResultLimits(msgspec.Struct, frozen=True):
 
 def current_limits() -> ResultLimits:
     """Return the limits that the current settings give."""
+    from dalsegno.results.server_files import default_storage
     from dalsegno.settings import get_current_settings
 
     settings = get_current_settings().results
@@ -29,6 +30,6 @@ def current_limits() -> ResultLimits:
         inline=settings.inline_limit,
         blob=settings.blob_limit,
         largest=settings.max_size,
-        storage=str(settings.storage),
+        storage=default_storage(),
         serializer=settings.default_serializer,
     )

@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 import dalsegno
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems
-from dalsegno.server.api import concurrency_limits, engine, health, services
+from dalsegno.server.api import concurrency_limits, engine, health, results, services
 from dalsegno.server.services import Services, services_of
 from dalsegno.settings import Settings
 
@@ -29,6 +29,7 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
             *services.routes,
             *concurrency_limits.routes,
             *engine.routes,
+            *results.routes,
             *page.routes,
         ],
         exception_handlers={Exception: problems.answer},

@@ -20,6 +20,8 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.AttemptConflict, 409),
     (exceptions.ObjectAlreadyExists, 409),
     (exceptions.NotAllowed, 403),
+    (exceptions.MissingResult, 404),
+    (exceptions.StorageError, 503),
     (exceptions.BackendUnavailable, 503),
     (exceptions.DatabaseError, 503),
     (exceptions.BackendError, 400),

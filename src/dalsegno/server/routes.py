@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dalsegno._backend.operations import PATH
+from dalsegno._backend.operations import PATH, RESULTS_PATH
 from dalsegno.model.roles import Role
 
 
@@ -40,6 +40,10 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE", "/api/concurrency-limits/{id:uuid}", Role.EDITOR, 204, 404),
     _route("POST", "/api/concurrency-limits/{id:uuid}/reset", Role.OPERATOR, 200, 404),
     _route("GET", "/api/concurrency-limits/{id:uuid}/holders", Role.VIEWER, 200, 400, 404),
+    _route("PUT", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 413, 503),
+    _route("GET", RESULTS_PATH + "{name:path}", Role.VIEWER, 200, 400, 404, 503),
+    _route("HEAD", RESULTS_PATH + "{name:path}", Role.VIEWER, 204, 400, 404, 503),
+    _route("DELETE", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 404, 503),
     # Which role an operation needs stands beside its signature.
     _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 403, 404, 409, 413, 415, 503),
 )

@@ -88,9 +88,11 @@ class ResultsSettings(msgspec.Struct, frozen=True):
 
     persist_by_default: Annotated[kind.Flag, "Whether results are kept where nothing else is said."] = True
     default_serializer: Annotated[kind.Text, "Turns what is not plain data into bytes."] = "pickle"
-    storage: Annotated[kind.Place, "A folder or an fsspec URL for results over the blob limit."] = (
-        "${DALSEGNO_HOME}/results"
-    )
+    storage: Annotated[
+        kind.OptionalPlace,
+        "A folder or an fsspec URL for results over the blob limit. None: the server's own storage where there is a "
+        "server, else the folder `results` in the home.",
+    ] = None
     inline_limit: Annotated[kind.Size, "Results up to this size stand in the row of their run."] = 16_384
     blob_limit: Annotated[kind.Size, "Results up to this size are kept in the database."] = 1_048_576
     max_size: Annotated[kind.Size, "Larger results are not kept; the log says so."] = 1_073_741_824

@@ -142,6 +142,7 @@ SECONDS = Kind('a time: seconds (0.5), or with a unit ("15 minutes", "30d")', _r
 Text: TypeAlias = Annotated[str, TEXT]
 OptionalText: TypeAlias = Annotated[str | None, optional(TEXT)]
 Place: TypeAlias = Annotated[str, PLACE]
+OptionalPlace: TypeAlias = Annotated[str | None, optional(PLACE)]
 FilePath: TypeAlias = Annotated[Path, PATH]
 OptionalPath: TypeAlias = Annotated[Path | None, optional(PATH)]
 Flag: TypeAlias = Annotated[bool, Kind("true or false", _read_boolean)]

@@ -110,7 +110,7 @@ def _in_home(setting: Setting, value: Any, home: Path) -> Any:
         return _absolute(Path(str(value).replace(HOME, str(home))))
     if isinstance(value, str) and HOME in value:
         value = value.replace(HOME, str(home))
-    if setting.name == "DALSEGNO_RESULTS_STORAGE" and "://" not in value:
+    if setting.name == "DALSEGNO_RESULTS_STORAGE" and value is not None and "://" not in value:
         return str(_absolute(Path(value)))
     return value
 

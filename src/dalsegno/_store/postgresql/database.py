@@ -6,12 +6,16 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
+from dalsegno._store import forks
+from dalsegno._store.changes import Changes, Listener
 from dalsegno._store.connection import Connection, Dialect
+from dalsegno._store.looking import Looking
 from dalsegno._store.postgresql import errors
+from dalsegno._store.postgresql.notices import CHANNEL, Heard, Listening, Notifier
 from dalsegno._store.postgresql.pool import MOST_CONNECTIONS, Pool, PostgresConnection
 
 T = TypeVar("T")
@@ -25,6 +29,12 @@ _CLOCK_EVERY = 60_000_000
 _IDLE_IN_TRANSACTION = 60_000
 """Milliseconds after which the server ends the transaction of a process that stopped in the middle of it."""
 
+_LISTEN_WAIT = 1.0
+_LOOK_EVERY = 1.0
+_LOOK_EVERY_LISTENING = 15.0
+"""Seconds after which those who wait look for themselves, without and with notices."""
+
+_NOTIFY = "SELECT pg_notify(?, ?)"
 _CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Moves with each transaction that ends, anybody's.
 _TOKEN = "SELECT pg_current_snapshot()::text"
@@ -62,6 +72,14 @@ class PostgresDatabase:
         self._pool = Pool(url, pgbouncer=pgbouncer, session=session, most=most_connections)
         self._clock: tuple[int, int] | None = None
         self._measuring = threading.Lock()
+        forks.register(self)
+        self._closed = threading.Event()
+        self._notifier = Notifier(self._notify)
+        self._listening: Listening | None = None
+        if listen_url is not None or not pgbouncer:
+            direct = Pool(listen_url or url, pgbouncer=False)
+            self._listening = Listening(direct.connect)
+        self._looking = Looking(self)
         try:
             self.now()
         except BaseException:
@@ -97,6 +115,44 @@ class PostgresDatabase:
         """Return a text that changes when anybody has committed."""
         return self._run(lambda connection: connection.execute(_TOKEN).fetchone()[0], None, repeatable=True)
 
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until somebody has committed after this token; return the new one, or the same after so many seconds.
+
+        While notices come in, they alone are looked at: they are of this database, and snapshots of the whole server.
+        """
+        deadline = time.monotonic() + timeout
+        listening = self._listening
+        if listening is not None:
+            listening.start(min(timeout, _LISTEN_WAIT))
+        known, looked = Heard.read(token), float("-inf")
+        if known is None or listening is None or known.listener != listening.id:
+            known = Heard("" if listening is None else listening.id, _count(listening), 0.0, str(token))
+        while True:
+            count, is_told = _count(listening), listening is not None and listening.is_connected
+            look = not is_told or time.monotonic() >= max(looked, known.looked) + _LOOK_EVERY_LISTENING
+            if look or count != known.notices:
+                snapshot, looked = self.change_token(), time.monotonic()
+                if count != known.notices or snapshot != known.snapshot:
+                    return str(Heard(known.listener, count, looked, snapshot))
+            left = deadline - time.monotonic()
+            if left <= 0 or self._closed.is_set():
+                return token
+            if listening is not None and is_told:
+                listening.wait(count, min(left, _LOOK_EVERY_LISTENING))
+            else:
+                self._closed.wait(min(left, _LOOK_EVERY))
+
+    def announce(self, changes: Changes) -> None:
+        """Have those told who wait for what a commit changed."""
+        self._notifier.announce(changes)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a function with what anybody changed. Where LISTEN is impossible it is called now and then, for
+        anything."""
+        if self._listening is not None:
+            return self._listening.add(listener)
+        return self._looking.add(listener)
+
     def now(self) -> int:
         """Return the time by the server's clock, which is measured now and then."""
         steady = _steady()
@@ -107,8 +163,23 @@ class PostgresDatabase:
         return clock[0] + _steady()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Send what others are to be told, and close all connections."""
+        self._closed.set()
+        self._notifier.close()
+        if self._listening is not None:
+            self._listening.close()
+        self._looking.close()
         self._pool.close()
+
+    def start_anew(self) -> None:
+        """Forget the parent's locks, in the process that was forked."""
+        self._measuring = threading.Lock()
+        closed, self._closed = self._closed, threading.Event()
+        if closed.is_set():
+            self._closed.set()
+
+    def _notify(self, payload: str) -> None:
+        self._run(lambda connection: connection.execute(_NOTIFY, (CHANNEL, payload)), None, repeatable=True)
 
     def _measure(self) -> tuple[int, int]:
         """Return the server's clock over the steady clock of this machine, and when that was measured."""
@@ -142,6 +213,10 @@ class PostgresDatabase:
                 else:
                     raise attempt.translate(error) from error
             time.sleep(nap * (0.5 + random.random()))
+
+
+def _count(listening: Listening | None) -> int:
+    return 0 if listening is None else listening.count
 
 
 class _Attempt:

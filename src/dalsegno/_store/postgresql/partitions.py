@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dalsegno._store.connection import Connection, Database
+from dalsegno.exceptions import BackendUnavailable
 
 TABLES = ("task_run", "log")
 AHEAD = 4
@@ -19,8 +20,8 @@ AHEAD = 4
 _WEEK_MS = 7 * 86_400_000
 _MONDAY_MS = 4 * 86_400_000
 """1970 began on a Thursday."""
-_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
-"""Others queue behind whoever waits for a lock on a whole table."""
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '100ms'"
+"""Others queue behind whoever waits for a lock on a whole table; so rather try again in the next round."""
 _ONE_AT_A_TIME = "SELECT pg_try_advisory_xact_lock(739251)"
 _NAMES = """
     SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
@@ -77,7 +78,14 @@ def make_ahead(database: Database, now: int) -> list[str]:
 
     made: list[str] = []
     for table, week in database.read(missing):
-        if database.write(lambda connection, table=table, week=week: _make(connection, table, week), repeatable=True):
+        try:
+            done = database.write(
+                lambda connection, table=table, week=week: _make(connection, table, week), repeatable=True
+            )
+        except BackendUnavailable:
+            # Somebody holds the table for long. There are weeks of time.
+            break
+        if done:
             made.append(week.part_of(table))
     return made
 
@@ -95,11 +103,11 @@ def _make(connection: Connection, table: str, week: Week) -> bool:
     connection.execute(_LOCK_TIMEOUT)
     if not connection.execute(_ONE_AT_A_TIME).fetchone()[0]:
         return False
-    if connection.execute("SELECT to_regclass(?)", (name,)).fetchone()[0] is not None:
-        return False
     # Attaching takes lighter locks than making it in its place; this one keeps rows from coming between look and deed.
     connection.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
     connection.execute(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE")
+    if connection.execute("SELECT to_regclass(?)", (name,)).fetchone()[0] is not None:
+        return False
     range_ = (week.start, week.end)
     look = f"SELECT 1 FROM {table}_default WHERE root_run_id >= ? AND root_run_id < ? LIMIT 1"
     if connection.execute(look, range_).fetchone() is not None:

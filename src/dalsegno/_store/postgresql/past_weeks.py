@@ -68,7 +68,7 @@ def _drop(database: Database, tables: tuple[str, ...], cutoff: int) -> int:
             )
         except BackendUnavailable:
             # Somebody reads it for long: the next round tries again.
-            continue
+            break
         if dropped:
             gone += len(tables)
             if with_runs:

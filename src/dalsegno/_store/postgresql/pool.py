@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 
+from dalsegno._store import forks
 from dalsegno._store.connection import Cursor, Dialect, Values
 from dalsegno._store.postgresql import arrays, errors, urls
 from dalsegno._store.postgresql.texts import in_order, storable_texts, translate
@@ -29,7 +29,6 @@ _KEEP_ALIVE: dict[str, Any] = {
 }
 """So that a server whose machine is gone is noticed within a minute."""
 
-_all: weakref.WeakSet[Pool] = weakref.WeakSet()
 _abandoned: list[Any] = []
 """Connections of a parent process: closing them here would say goodbye to the server in the parent's name."""
 
@@ -86,7 +85,7 @@ class Pool:
         self._idle: list[PostgresConnection] = []
         self._made: set[PostgresConnection] = set()
         self._closed = False
-        _all.add(self)
+        forks.register(self)
 
     def take(self, timeout: float) -> PostgresConnection:
         """Return a connection that nobody else uses."""
@@ -152,8 +151,7 @@ class Pool:
     def start_anew(self) -> None:
         """Forget the parent's connections, in the process that was forked."""
         for connection in self._made:
-            _abandoned.append(connection)
-            _close_copy(connection.raw)
+            abandon(connection.raw)
         self._idle, self._made = [], set()
         self._lock = threading.Lock()
         self._free = threading.Semaphore(self._most)
@@ -174,18 +172,12 @@ def adapt(raw: psycopg.Connection[Any]) -> None:
         raw.adapters.register_dumper(kind, dumper)
 
 
-def _close_copy(raw: psycopg.Connection[Any]) -> None:
-    """Close this process's copy of a socket: the server is to notice when the parent ends."""
+def abandon(raw: psycopg.Connection[Any]) -> None:
+    """Forget a connection of the parent process; close this one's copy of its socket, for the server is to notice when
+    the parent ends."""
+    _abandoned.append(raw)
     try:
         os.close(raw.fileno())
     except (psycopg.Error, OSError):
         # It was closed or broken already.
         return
-
-
-def _after_fork_in_child() -> None:
-    for pool in list(_all):
-        pool.start_anew()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

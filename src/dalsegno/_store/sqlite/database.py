@@ -11,7 +11,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from dalsegno._store.changes import Changes, Listener
 from dalsegno._store.connection import Connection, Dialect
+from dalsegno._store.looking import Looking
 from dalsegno._store.sqlite import errors, files
 from dalsegno._store.sqlite.connection import SqliteConnection
 from dalsegno._store.sqlite.turns import Turns
@@ -23,6 +25,7 @@ BUSY_TIMEOUT = 60.0
 """Seconds that a transaction waits for other processes."""
 _NAP = 0.002
 _FORK_WAITS = 5.0
+_LOOK_EVERY = 0.1
 _CHECKPOINT_PAGES = 2000
 
 _all: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
@@ -59,6 +62,8 @@ class SqliteDatabase:
         self._watch: SqliteConnection | None = None
         self._watching = threading.Lock()
         self._closed = False
+        self._ended = threading.Event()
+        self._looking = Looking(self)
         if not temporary:
             files.prepare_folder(path)
             if not allow_network_file_system:
@@ -133,6 +138,23 @@ class SqliteDatabase:
             except sqlite3.Error as error:
                 raise errors.translate(error, self.path) from error
 
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until somebody has committed after this token; return the new one, or the same after so many seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            new = self.change_token()
+            left = deadline - time.monotonic()
+            if new != token or left <= 0 or self._closed:
+                return new
+            self._ended.wait(min(left, _LOOK_EVERY))
+
+    def announce(self, changes: Changes) -> None:
+        """Who waits looks at the file itself, so there is nothing to tell."""
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call a function after each change."""
+        return self._looking.add(listener)
+
     def now(self) -> int:
         """Return the time by the clock of the machine, which all who use the file share."""
         return time.time_ns() // 1000
@@ -141,6 +163,8 @@ class SqliteDatabase:
         """Close all connections; the last process to do so folds the write-ahead log into the file."""
         with self._lock, self._watching:
             self._closed = True
+            self._ended.set()
+            self._looking.close()
             self._close_idle()
             self._turns.close()
             if self._temporary:
@@ -244,6 +268,7 @@ class SqliteDatabase:
         self._lock = threading.Lock()
         self._watching = threading.Lock()
         self._reading = threading.Semaphore(_MOST_READERS)
+        self._ended = threading.Event()
         self._temporary = False
 
 

@@ -1,0 +1,107 @@
+"""`/api/results`: the server's own result storage, for results that are too large for the database."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from litestar import Request, Response, delete, get, head, put
+from litestar.exceptions import ClientException, HTTPException
+from litestar.params import FromPath
+from litestar.response import File, Stream
+
+from dalsegno._backend.operations import RESULTS_PATH
+from dalsegno.exceptions import ConfigurationError, MissingResult
+from dalsegno.results.files import delete_file, file_exists, join, local_path, move_file, read_file
+from dalsegno.results.server_files import own_storage
+from dalsegno.server.asking import ask
+
+_PATH = RESULTS_PATH + "{name:path}"
+_MEDIA_TYPE = "application/octet-stream"
+_CHUNK = 1024 * 1024
+
+
+@put(_PATH, status_code=204, include_in_schema=False, request_max_body_size=None)
+async def write(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
+    """Keep a file under a name, in place of what was there."""
+    url = _url(name)
+    received = await _receive(request, Path(own_storage().removeprefix("file://")) if local_path(url) else None)
+    await ask(request, move_file, received, url)
+
+
+@get(_PATH, include_in_schema=False, media_type=_MEDIA_TYPE)
+async def read(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
+    """Return a file."""
+    url = _url(name)
+    if not await ask(request, file_exists, url):
+        raise MissingResult(f"There is no result file {name!r}.")
+    path = local_path(url)
+    if path is not None:
+        return File(path, filename=path.name, media_type=_MEDIA_TYPE)
+    data = await ask(request, read_file, url)
+    return Stream(_chunks(data), media_type=_MEDIA_TYPE)
+
+
+@head(_PATH, status_code=204, include_in_schema=False)
+async def exists(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
+    """Say whether there is a file."""
+    if not await ask(request, file_exists, _url(name)):
+        raise MissingResult(f"There is no result file {name!r}.")
+
+
+@delete(_PATH, status_code=204, include_in_schema=False)
+async def remove(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
+    """Delete a file."""
+    if not await ask(request, delete_file, _url(name)):
+        raise MissingResult(f"There is no result file {name!r}.")
+
+
+def _url(name: str) -> str:
+    try:
+        return join(own_storage(), name.lstrip("/"))
+    except ConfigurationError as error:
+        raise ClientException(str(error)) from None
+
+
+async def _receive(request: Request[Any, Any, Any], folder: Path | None) -> Path:
+    """Write the body to a file beside its place, so that it can be moved there, and return its path."""
+    most = _largest(request)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    handle, path = tempfile.mkstemp(prefix=".received-", dir=folder)
+    size = 0
+    try:
+        with os.fdopen(handle, "wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most:
+                    raise HTTPException(
+                        status_code=413,
+                        detail=f"The result is larger than the server keeps (results.max_size, {most}).",
+                    )
+                await ask(request, file.write, chunk)
+            await ask(request, _sync, file)
+    except BaseException:
+        os.unlink(path)
+        raise
+    return Path(path)
+
+
+def _largest(request: Request[Any, Any, Any]) -> int:
+    return request.app.state.settings.results.max_size
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _chunks(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), _CHUNK):
+        yield data[start : start + _CHUNK]
+
+
+routes = [write, read, exists, remove]

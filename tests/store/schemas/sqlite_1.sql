@@ -1,0 +1,156 @@
+-- The embedded database, as a new file gets it. One statement ends at each semicolon at the end of a line.
+-- Ids are 16 raw bytes (UUIDv7: in order of time); times are microseconds since 1970 (UTC).
+
+CREATE TABLE flow (
+    id INTEGER PRIMARY KEY,          -- FlowDefinition.id
+    name TEXT NOT NULL,
+    version TEXT,
+    source_hash TEXT,
+    description TEXT
+);
+CREATE INDEX flow_by_name ON flow (name);
+
+CREATE TABLE task (
+    number INTEGER PRIMARY KEY,      -- small, so that a task run can name its task in one or two bytes
+    id INTEGER NOT NULL UNIQUE,      -- TaskDefinition.id
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT,
+    source_hash TEXT,
+    tags TEXT                        -- JSON array; NULL: none
+);
+CREATE INDEX task_by_name ON task (name);
+
+CREATE TABLE process (
+    id BLOB NOT NULL PRIMARY KEY,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    start_time REAL NOT NULL,
+    boot_id TEXT,
+    pid_namespace TEXT,
+    user TEXT NOT NULL,
+    command TEXT NOT NULL,
+    last_seen INTEGER NOT NULL,
+    ended INTEGER                    -- NULL: as far as anybody knows it still runs
+) WITHOUT ROWID;
+CREATE INDEX process_not_ended ON process (id) WHERE ended IS NULL;
+
+CREATE TABLE flow_run (
+    number INTEGER PRIMARY KEY,      -- small, so that a task run can name its flow run in a few bytes
+    id BLOB NOT NULL UNIQUE,
+    root_run_id BLOB,                -- NULL: it is a root itself
+    parent_flow_run_id BLOB,
+    parent_task_run_id BLOB,
+    flow_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    run_count INTEGER NOT NULL,
+    state_type INTEGER NOT NULL,
+    state_name TEXT,                 -- NULL: the default name of the type
+    start_time INTEGER,
+    end_time INTEGER,
+    process_id BLOB,
+    cancel_requested INTEGER,        -- when somebody asked for it; on root runs only
+    forked_from BLOB,
+    tags TEXT,                       -- JSON array; NULL: none
+    entry BLOB,                      -- EntryPoint as msgpack
+    extra BLOB,
+    parameters_text TEXT,
+    parameters BLOB,
+    result BLOB,
+    states BLOB NOT NULL
+);
+CREATE INDEX flow_run_by_root ON flow_run (root_run_id) WHERE root_run_id IS NOT NULL;
+CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id) WHERE parent_flow_run_id IS NOT NULL;
+CREATE INDEX flow_run_by_flow ON flow_run (flow_id, id);
+CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
+CREATE INDEX flow_run_by_name ON flow_run (name);
+-- Unfinished runs only: what finding the dead looks at.
+CREATE INDEX flow_run_unfinished ON flow_run (process_id) WHERE state_type < 6;
+
+CREATE TABLE task_run (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    flow_run INTEGER,                -- flow_run.number; NULL outside flows
+    root,                            -- NULL: derivable, for it is the flow run itself, or outside flows the task run
+                                     -- itself; else the root's flow_run.number, or outside flows the root's id
+    parent_task_run_id BLOB,
+    task INTEGER NOT NULL,           -- task.number
+    attempt INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    run_count INTEGER NOT NULL,
+    name TEXT,                       -- NULL: the default name
+    fingerprint BLOB,
+    state_type INTEGER NOT NULL,
+    state_name TEXT,                 -- NULL: the default name of the type
+    start_time INTEGER,
+    duration INTEGER,                -- from start_time to the end; NULL: has not ended
+    result BLOB,
+    upstream BLOB,
+    child_flow_run_id BLOB,
+    process_id BLOB,                 -- of task runs outside flows, where there is no flow run that has it
+    extra BLOB,
+    states BLOB NOT NULL,
+    superseded INTEGER               -- the attempt whose body ended without coming to this call again
+);
+CREATE UNIQUE INDEX task_run_by_id ON task_run (id);
+CREATE INDEX task_run_by_flow_run ON task_run (flow_run, id) WHERE flow_run IS NOT NULL;
+CREATE INDEX task_run_by_root ON task_run (root, id) WHERE root IS NOT NULL;
+CREATE INDEX task_run_by_parent ON task_run (parent_task_run_id, id) WHERE parent_task_run_id IS NOT NULL;
+CREATE INDEX task_run_by_state ON task_run (state_type, id);
+CREATE INDEX task_run_by_task ON task_run (task, id);
+CREATE INDEX task_run_of_process ON task_run (process_id) WHERE process_id IS NOT NULL;
+
+CREATE TABLE result_blob (
+    id BLOB NOT NULL PRIMARY KEY,
+    root_run_id BLOB,                -- NULL: belongs to a cache entry
+    data BLOB NOT NULL
+);
+CREATE INDEX result_blob_by_root ON result_blob (root_run_id) WHERE root_run_id IS NOT NULL;
+
+CREATE TABLE log (
+    root_run_id BLOB NOT NULL,
+    timestamp INTEGER NOT NULL,
+    nonce INTEGER NOT NULL,
+    flow_run_id BLOB,                -- NULL: the root, or none where the root is a task run
+    task_run_id BLOB,
+    level INTEGER NOT NULL,
+    logger TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (root_run_id, timestamp, nonce)
+) WITHOUT ROWID;
+
+CREATE TABLE artifact (
+    id BLOB NOT NULL PRIMARY KEY,
+    type TEXT NOT NULL,
+    key TEXT,
+    description TEXT,
+    root_run_id BLOB,
+    flow_run_id BLOB,
+    task_run_id BLOB,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    data TEXT NOT NULL               -- JSON
+);
+CREATE INDEX artifact_by_key ON artifact (key, id) WHERE key IS NOT NULL;
+CREATE INDEX artifact_by_root ON artifact (root_run_id) WHERE root_run_id IS NOT NULL;
+CREATE INDEX artifact_by_flow_run ON artifact (flow_run_id, id) WHERE flow_run_id IS NOT NULL;
+CREATE INDEX artifact_by_task_run ON artifact (task_run_id, id) WHERE task_run_id IS NOT NULL;
+
+CREATE TABLE variable (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,             -- JSON
+    tags TEXT,                       -- JSON array; NULL: none
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE cache_entry (
+    key TEXT NOT NULL PRIMARY KEY,
+    result BLOB NOT NULL,
+    task_run_id BLOB,
+    created INTEGER NOT NULL,
+    expires INTEGER                  -- NULL: never
+);
+CREATE INDEX cache_entry_by_expiry ON cache_entry (expires) WHERE expires IS NOT NULL;
