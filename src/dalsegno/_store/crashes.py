@@ -72,23 +72,28 @@ def find_crashed(database: Database, now: int) -> int:
 def find_idle_claims(database: Database, now: int) -> int:
     """End the claims that were not renewed before anything of their attempt came; return how many."""
 
-    def look(connection: Connection) -> list[tuple[bytes, str, int]]:
+    def look(connection: Connection) -> dict[bytes, tuple[str, int]]:
         counted_from = leases.counted_from(connection, now)
-        return [
-            (id, holder, renewed)
+        return {
+            id: (holder, renewed)
             for id, holder, renewed, lease in connection.execute(_IDLE_CLAIMS).fetchall()
             if leases.has_ended(renewed, lease or leases.DEFAULT_LENGTH, counted_from, now)
-        ]
+        }
 
-    def end(connection: Connection) -> int:
-        ended = look(connection)
-        for id, holder, renewed in ended:
-            message = f"Lost contact with {holder}, which had claimed it, since {_clock(renewed)}."
-            end_runs(connection, unfinished_of_root(connection, id), [], CRASHED, message, renewed, now)
-            recovery.end_claim(connection, id, now, recover=True)
-        return len(ended)
+    def end(connection: Connection, id: bytes) -> int:
+        # Locked, and looked at again: another server may have ended it meanwhile, or its holder renewed it.
+        connection.execute(locking(connection, "SELECT id FROM flow_run WHERE id = ?"), (id,)).fetchone()
+        found = look(connection).get(id)
+        if found is None:
+            return 0
+        holder, renewed = found
+        message = f"Lost contact with {holder}, which had claimed it, since {_clock(renewed)}."
+        end_runs(connection, unfinished_of_root(connection, id), [], CRASHED, message, renewed, now)
+        recovery.end_claim(connection, id, now, recover=True)
+        return 1
 
-    return database.write(end, repeatable=True) if database.read(look) else 0
+    ended = database.read(look)
+    return sum(database.write(lambda connection, id=id: end(connection, id), repeatable=True) for id in ended)
 
 
 def crash_process(connection: Connection, seen: Seen, now: int, *, recover: bool = True) -> int:
