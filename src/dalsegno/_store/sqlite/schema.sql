@@ -31,8 +31,7 @@ CREATE TABLE process (
     user TEXT NOT NULL,
     command TEXT NOT NULL,
     last_seen INTEGER NOT NULL,
-    ended INTEGER,                   -- NULL: as far as anybody knows it still runs
-    lease INTEGER NOT NULL DEFAULT 30000000  -- for how long it may be silent, in microseconds
+    ended INTEGER                    -- NULL: as far as anybody knows it still runs
 ) WITHOUT ROWID;
 CREATE INDEX process_not_ended ON process (id) WHERE ended IS NULL;
 
@@ -161,6 +160,9 @@ CREATE TABLE schema_version (
     version INTEGER NOT NULL,
     compatible_from INTEGER NOT NULL
 );
+
+-- For how long a process may be silent; added so that the text is that of a file that was migrated.
+ALTER TABLE process ADD COLUMN lease INTEGER NOT NULL DEFAULT 30000000;
 
 -- One row: when a server last served those who hold leases.
 CREATE TABLE availability (
