@@ -160,6 +160,10 @@ def test_a_limit_is_made_on_first_use_and_is_one_for_each_key(backend: StoreBack
 def test_what_can_never_be_had_is_an_error(backend: StoreBackend, database: LimitView) -> None:
     with pytest.raises(ConcurrencySlotAcquisitionError, match="3 slots of 'database' can never be had: it has 2"):
         ask(backend, request(slots=3))
+    for odd in (request(slots=0), request(slots=-2), request(lease=0.0), request(lease=float("nan"))):
+        with pytest.raises(ConcurrencySlotAcquisitionError, match="cannot be had"):
+            ask(backend, odd)
+    assert active(backend) == 0
 
 
 def test_a_limit_of_none_stops_all_and_an_inactive_one_nobody(backend: StoreBackend, database: LimitView) -> None:

@@ -16,6 +16,8 @@ from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import EntryPoint, Receipt
 from dalsegno.model.states import STATE_CODES, StateType, pack_states
 
+_MOST = 1000
+"""Runs that are claimed at once."""
 _SCHEDULED = STATE_CODES[StateType.SCHEDULED]
 _PENDING = STATE_CODES[StateType.PENDING]
 
@@ -91,13 +93,14 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
 
 def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> list[ClaimedRun]:
     """Hand out runs that wait, each under a new attempt and a lease: highest priority first, then the earliest."""
+    most = max(0, min(asked.limit, _MOST))
     values: list[Any] = [now]
     which = "due <= ?"
     if asked.only:
         values = list(asked.only)
         which = f"flow_run_id IN ({','.join('?' * len(values))})"
     lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    taken = connection.execute(_CLAIM.format(which=which, lock=lock), (*values, asked.limit)).fetchall()
+    taken = connection.execute(_CLAIM.format(which=which, lock=lock), (*values, most)).fetchall()
     if not taken:
         return []
     processes.register(connection, asked.process, lease, now)

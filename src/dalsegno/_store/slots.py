@@ -20,6 +20,8 @@ _PATIENCE = 15_000_000
 """Microseconds: who has not asked for so long does not wait any more."""
 _KEEPS_PLACE = 4_000_000
 """... and who waits says so this often."""
+_LONGEST_LEASE = 1e9
+"""Seconds."""
 _SHORTEST, _LONGEST = 0.05, 1.0
 """Seconds between two questions: longer the longer one has waited, and the more are ahead."""
 
@@ -173,6 +175,11 @@ def _make_missing(
 
 
 def _check(active: list[limits.Limit], request: AcquireSlots) -> None:
+    if request.slots < 1 or (request.lease is not None and not 0 < request.lease < _LONGEST_LEASE):
+        raise ConcurrencySlotAcquisitionError(
+            f"{request.slots} slots for {request.lease} seconds cannot be had: ask for one slot at least, and for "
+            "more than no time."
+        )
     for limit in active:
         if 0 < limit.slots < request.slots:
             raise ConcurrencySlotAcquisitionError(
