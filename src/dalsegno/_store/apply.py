@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import contact, hot_rows, leases, limits, processes, recovery
+from dalsegno._store import contact, hot_rows, leases, limits, recovery
 from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
 from dalsegno.model.records import (
@@ -286,8 +286,7 @@ def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int
     if id is None:
         return
     if batch.process is not None:
-        contact.note(connection, id, now)
-        processes.register(connection, batch.process, writer.lease, now)
+        contact.register(connection, batch.process, writer.lease, now)
     elif now - writer.last_seen(id) > writer.seen_every:
         contact.note(connection, id, now)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dalsegno._store import crashes, leases, processes, recovery
+from dalsegno._store import contact, crashes, leases, processes, recovery
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE, next_position
 from dalsegno._store.statements import locking
@@ -94,7 +94,7 @@ def open_run(connection: Connection, request: OpenRun, now: int, lease: int = le
             f"retried it."
         )
     settle(connection, root, "retrying it", now)
-    processes.register(connection, request.process, lease, now)
+    contact.register(connection, request.process, lease, now)
     # Ending a claim may have raised the attempt.
     attempt = find_root(connection, root.id).attempt + 1
     opened = OpenedRun(attempt=attempt, run_count=root.run_count + 1)

@@ -11,6 +11,7 @@ from dalsegno._store import processes, recovery
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE, read_history
 from dalsegno.model.ids import id_time
+from dalsegno.model.records import ProcessRecord
 from dalsegno.model.states import DEFAULT_NAMES, FIRST_TERMINAL_CODE, STATE_CODES, StateRecord
 
 _MESSAGE = "Contact was regained."
@@ -36,16 +37,22 @@ _SHOW_TASK_RUN = (
 def note(connection: Connection, process_id: bytes, now: int) -> None:
     """Note that a process lives; if it was thought to be gone, bring what it executes back to the states it had."""
     seen = processes.find(connection, process_id)
-    if seen is None or seen.ended is None:
-        processes.touch(connection, process_id, now)
-        return
     processes.touch(connection, process_id, now)
+    if seen is None or seen.ended is None:
+        return
+    processes.go_on(connection, process_id)
     for row in connection.execute(_FLOW_RUNS, (process_id,)).fetchall():
         if _show(connection, _SHOW_FLOW_RUN, row, now):
             for task_run in connection.execute(_TASK_RUNS, (row[0],)).fetchall():
                 _show(connection, _SHOW_TASK_RUN, task_run, now)
     for row in connection.execute(_TASK_RUNS_ALONE, (process_id,)).fetchall():
         _show(connection, _SHOW_TASK_RUN, row, now)
+
+
+def register(connection: Connection, process: ProcessRecord, lease: int, now: int) -> None:
+    """Note a process that begins to execute runs; it may be one that was thought to be gone."""
+    note(connection, process.id, now)
+    processes.register(connection, process, lease, now)
 
 
 def _show(connection: Connection, statement: str, row: tuple[Any, ...], now: int) -> bool:

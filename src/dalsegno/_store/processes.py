@@ -22,8 +22,8 @@ _REGISTER = f"""{_INSERT}
     ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen, lease = excluded.lease, ended = NULL
 """
 _MEET = f"{_INSERT} ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen"
-# A process that was thought to be gone and is heard of again goes on.
-_TOUCH = "UPDATE process SET last_seen = ?, ended = NULL WHERE id = ?"
+_TOUCH = "UPDATE process SET last_seen = ? WHERE id = ?"
+_GO_ON = "UPDATE process SET ended = NULL WHERE id = ?"
 _END = "UPDATE process SET last_seen = ?, ended = ? WHERE id = ?"
 _FIND = f"SELECT {COLUMNS} FROM process WHERE id = ?"
 
@@ -50,6 +50,11 @@ def meet(connection: Connection, process: ProcessRecord, lease: int, now: int) -
 def touch(connection: Connection, process_id: bytes, now: int) -> None:
     """Note that a process is still there."""
     connection.execute(_TOUCH, (now, process_id))
+
+
+def go_on(connection: Connection, process_id: bytes) -> None:
+    """Note that a process that was thought to be gone, or to execute nothing any more, goes on."""
+    connection.execute(_GO_ON, (process_id,))
 
 
 def end(connection: Connection, process_id: bytes, now: int) -> None:

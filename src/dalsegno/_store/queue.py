@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import apply, attempts, crashes, processes, recovery, slots
+from dalsegno._store import apply, attempts, contact, crashes, processes, recovery, slots
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno._store.statements import in_chunks, locking
@@ -103,7 +103,7 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
     taken = connection.execute(_CLAIM.format(which=which, lock=lock), (*values, most)).fetchall()
     if not taken:
         return []
-    processes.register(connection, asked.process, lease, now)
+    contact.register(connection, asked.process, lease, now)
     order = {row[0]: (-row[1], row[2], row[0]) for row in taken}
     claimed: list[ClaimedRun] = []
     for texts, chunk in in_chunks(list(order)):
