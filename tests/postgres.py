@@ -27,6 +27,7 @@ from dalsegno._store.opening import open_database
 
 USER = "tester"
 TEMPLATE = "dalsegno_template"
+_PREFIX = "dalsegno-postgres-"
 
 
 def find_binaries() -> Path | None:
@@ -135,29 +136,48 @@ def shared_server(run_folder: Path, binaries: Path) -> Iterator[Server]:
     """Give the server that the workers of a run share, whose folder this is: the first starts it, the last stops it."""
     note = run_folder / "postgres.json"
     with _locked(run_folder):
-        users = json.loads(note.read_text()) if note.exists() else None
-        if users is None:
+        if note.exists():
+            found = json.loads(note.read_text())
+            server = Server(binaries, Path(found["folder"]), found["port"])
+        else:
+            _stop_forgotten(binaries)
             # Not below the tests' folder: its path may be one that the server's user cannot enter.
-            folder = Path(tempfile.mkdtemp(prefix="dalsegno-postgres-"))
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
             folder.chmod(0o755)
+            _write_users(folder, [os.getpid()])
             server = Server.start(folder / "cluster", binaries)
             server.make_template()
-            users = {"folder": str(server.folder), "port": server.port, "pids": []}
-        else:
-            server = Server(binaries, Path(users["folder"]), users["port"])
-        users["pids"].append(os.getpid())
-        note.write_text(json.dumps(users))
+            note.write_text(json.dumps({"folder": str(server.folder), "port": server.port}))
+        own = server.folder.parent
+        _write_users(own, [*_users(own), os.getpid()])
     try:
         yield server
     finally:
         with _locked(run_folder):
-            users = json.loads(note.read_text())
-            users["pids"] = [pid for pid in users["pids"] if pid != os.getpid() and _lives(pid)]
-            note.write_text(json.dumps(users))
-            if not users["pids"]:
+            left = [pid for pid in _users(own) if pid != os.getpid()]
+            _write_users(own, left)
+            if not left:
                 note.unlink()
                 server.stop()
-                shutil.rmtree(server.folder.parent, ignore_errors=True)
+                shutil.rmtree(own, ignore_errors=True)
+
+
+def _stop_forgotten(binaries: Path) -> None:
+    """Stop the servers of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if (folder / "users.json").exists() and not _users(folder):
+            with contextlib.suppress(AssertionError):
+                Server(binaries, folder / "cluster", 0).stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _users(folder: Path) -> list[int]:
+    """Return the processes that use a server and are still there."""
+    return [pid for pid in json.loads((folder / "users.json").read_text()) if _lives(pid)]
+
+
+def _write_users(folder: Path, pids: list[int]) -> None:
+    (folder / "users.json").write_text(json.dumps(sorted(set(pids))))
 
 
 @contextlib.contextmanager

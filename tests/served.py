@@ -18,7 +18,8 @@ from dalsegno.settings import get_current_settings
 def serving(backend: StoreBackend) -> Iterator[str]:
     """Serve a store; gives the URL of its API."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-    config = uvicorn.Config(create_app(backend, get_current_settings()), log_config=None, access_log=False)
+    app = create_app(backend, get_current_settings())
+    config = uvicorn.Config(app, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="test-server")
     thread.start()
@@ -26,6 +27,8 @@ def serving(backend: StoreBackend) -> Iterator[str]:
         # The socket listens already, so nobody has to wait until the server takes its first request.
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/api"
     finally:
+        # What a signal does to a server in a process of its own.
+        app.state.hub.stop_soon()
         server.should_exit = True
         thread.join()
         listening.close()

@@ -205,6 +205,10 @@ class NotAllowed(BackendError):
     """The server does not know who asks, or does not let them do this."""
 
 
+class SpoolFull(BackendUnavailable):
+    """What waits on disk for a server to be back has reached the size that a setting allows."""
+
+
 class ObjectNotFound(BackendError):
     """There is no such object."""
 

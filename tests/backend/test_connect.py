@@ -51,6 +51,29 @@ def test_a_url_of_no_known_kind_is_refused_without_its_password(url: str, monkey
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("pgbouncer", ["true", "false"])
+def test_a_url_of_postgresql_is_a_database_there(
+    postgres_url: str, pgbouncer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DALSEGNO_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("DALSEGNO_DATABASE_PGBOUNCER", pgbouncer)
+    backend = connect.connect()
+    assert backend.url == postgres_url
+    assert backend.list_variables(None, 1) == []
+
+
+def test_a_missing_driver_says_what_to_install() -> None:
+    script = (
+        "import sys; sys.modules['psycopg'] = None; from dalsegno._backend.connect import connect\n"
+        "try: connect()\nexcept Exception as error: print(type(error).__name__, error)"
+    )
+    environment = os.environ | {"DALSEGNO_DATABASE_URL": "postgresql://ann:secret@localhost/runs"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.startswith("ConfigurationError")
+    assert "pip install 'dalsegno[postgres]'" in done.stdout
+    assert "secret" not in done.stdout
+
+
 def test_what_was_closed_is_opened_anew(dalsegno_home: Path) -> None:
     before = connect.connect()
     connect.close_all()
@@ -83,7 +106,7 @@ def test_a_database_in_memory_is_there_in_less_than_50_ms() -> None:
 def test_the_embedded_backend_needs_no_sqlalchemy_and_no_fsspec(dalsegno_home: Path) -> None:
     script = (
         "import sys; from dalsegno._backend.connect import connect; connect().list_variables(None, 1);"
-        "print([name for name in ('sqlalchemy', 'fsspec', 'httpx', 'pydantic') if name in sys.modules])"
+        "print([name for name in ('sqlalchemy', 'fsspec', 'httpx', 'pydantic', 'psycopg') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -284,6 +284,8 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Pa
     database = tmp_path / "home" / "dalsegno.db"
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA user_version = 99")
+    connection.execute("UPDATE schema_version SET version = 99, compatible_from = 99")
+    connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     assert_refused_untouched(program, database, ["DatabaseTooNew", "schema version 99", "Upgrade Dalsegno"])

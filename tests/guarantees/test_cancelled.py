@@ -190,8 +190,9 @@ def test_a_signal_ends_the_script_and_its_run_says_why(
 
 @every_kind
 def test_a_wish_from_another_process_cancels_the_run(text: str, tmp_path: Path, dalsegno_home: Path) -> None:
-    often = {"DALSEGNO_JOURNAL_HEARTBEAT_INTERVAL": "0.2"}
-    with Program(tmp_path, dalsegno_home, text).start(settings=often) as started:
+    # It is woken: the next heartbeat would come much too late.
+    rarely = {"DALSEGNO_JOURNAL_HEARTBEAT_INTERVAL": "600"}
+    with Program(tmp_path, dalsegno_home, text).start(settings=rarely) as started:
         until_stuck(started, text)
         backend = connect()
         while not backend.list_flow_runs(RunFilter(), Page()):

@@ -34,15 +34,21 @@ from dalsegno.model.views import Page, RunFilter
 waits = {"open_run": [], "heartbeat": [], "deliver": []}
 
 
+def starved():
+    """How long this thread could have run but had no processor, in seconds: that is not a wait for the store."""
+    with open("/proc/thread-self/schedstat") as file:
+        return int(file.read().split()[1]) / 1e9
+
+
 def timed(name):
     inner = getattr(StoreBackend, name)
 
     def call(self, *args):
-        start = time.monotonic()
+        start, before = time.monotonic(), starved()
         try:
             return inner(self, *args)
         finally:
-            waits[name].append(time.monotonic() - start)
+            waits[name].append((time.monotonic() - start, starved() - before))
 
     setattr(StoreBackend, name, call)
 
@@ -108,10 +114,23 @@ print(json.dumps(statuses))
 '''
 
 
+Wait = tuple[float, float]
+"""How long a call took, and how much of that its thread waited for a processor, in seconds."""
+
+
 def percentiles(waits: list[float]) -> tuple[float, float, float]:
     """Return the median, the 99th percentile and the most."""
     ordered = sorted(waits)
     return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1]
+
+
+def for_the_store(waits: list[Wait]) -> list[float]:
+    """Return how long the calls waited for others in the store.
+
+    Fifty programs on the few processors of a test machine wait for these whatever the store does, so what a call's own
+    thread waited for one is left out. What the holder of the lock waited for one is in: a renewal waits for that.
+    """
+    return [wall - starved for wall, starved in waits]
 
 
 def all_runs() -> list[FlowRunView]:
@@ -122,7 +141,7 @@ def all_runs() -> list[FlowRunView]:
 
 def test_fifty_processes_run_flows_on_one_database(tmp_path: Path, dalsegno_home: Path) -> None:
     ended = Program(tmp_path, dalsegno_home, CROWD).run(settings={"DALSEGNO_LOGGING_TO_CONSOLE": "false"})
-    assert ended.errors == ""
+    assert ended.errors[-5000:] == "", ended.errors[-5000:]
     assert json.loads(ended.last) == [0] * PROCESSES
 
     runs = all_runs()
@@ -147,15 +166,15 @@ def test_fifty_processes_run_flows_on_one_database(tmp_path: Path, dalsegno_home
     print(names)
     assert sum(names.values()) == PROCESSES * RUNS * TASKS
 
-    waits: dict[str, list[float]] = {"open_run": [], "heartbeat": [], "deliver": []}
+    waits: dict[str, list[Wait]] = {"open_run": [], "heartbeat": [], "deliver": []}
     for number in range(PROCESSES):
         for name, some in json.loads((tmp_path / f"waits-{number}.json").read_text()).items():
             waits[name] += some
     for name, some in waits.items():
-        median, most_wait, longest = percentiles(some)
-        print(f"{name}: {len(some)} calls, p50 {median:.3f} s, p99 {most_wait:.3f} s, longest {longest:.3f} s")
-    # The promise is 0.2 s on a machine that does nothing else; a test machine may be busy.
-    assert percentiles(waits["open_run"] + waits["heartbeat"])[1] < 5.0
+        for what, seconds in ("in all", [wall for wall, _ in some]), ("for the store", for_the_store(some)):
+            median, most_wait, longest = percentiles(seconds)
+            print(f"{name} {what}: {len(some)}, p50 {median:.3f} s, p99 {most_wait:.3f} s, longest {longest:.3f} s")
+    assert percentiles(for_the_store(waits["open_run"] + waits["heartbeat"]))[1] <= 0.2
     connection = sqlite3.connect(dalsegno_home / "dalsegno.db")
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

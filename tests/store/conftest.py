@@ -41,6 +41,20 @@ def open_backend(url: str) -> Iterator[Opener]:
 
 
 @pytest.fixture
+def open_on_postgresql(postgres_url: str) -> Iterator[Opener]:
+    """Give a function that opens a PostgreSQL database, once more with each call."""
+    opened: list[StoreBackend] = []
+
+    def open_(**options: object) -> StoreBackend:
+        opened.append(StoreBackend.open(postgres_url, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture
 def backend(open_backend: Opener) -> StoreBackend:
     return open_backend()
 

@@ -68,6 +68,21 @@ def test_listeners_hear_of_changes_until_they_leave(open_backend: Opener) -> Non
     assert heard.empty()
 
 
+def test_a_process_that_executes_runs_is_woken_when_something_is_wanted_of_one(
+    open_on_postgresql: Opener,
+) -> None:
+    executing, person = open_on_postgresql(), open_on_postgresql()
+    run = Run()
+    executing.deliver(run.batch(flow_runs=[run.flow_run()]))
+    assert executing.database.wait_for_wish(60)
+    # When it begins to listen, anything may have been wanted.
+    assert executing.database.wait_for_wish(60)
+    assert not executing.database.wait_for_wish(0.05)
+    assert person.request_cancel(run.id)
+    assert executing.database.wait_for_wish(60)
+    assert executing.heartbeat(run.process.id, {run.id: 1}).cancel == [run.id]
+
+
 def test_one_who_was_cut_off_listens_again(postgres_url: str, postgres_server: postgres.Server) -> None:
     database = open_database(postgres_url)
     heard: queue.Queue[Changes] = queue.Queue()

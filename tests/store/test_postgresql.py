@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from tests.store.conftest import Opener
 from tests.store.make import COMPLETED, RUNNING, Run, many_task_runs, now
@@ -19,6 +22,7 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno._processes import current_process
 from dalsegno._store.postgresql.database import PostgresDatabase
 from dalsegno._store.postgresql.pool import PostgresConnection
+from dalsegno._store.unflushed import Unflushed
 from dalsegno.exceptions import BackendUnavailable, DatabaseError
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import OpenRun, Page, RunFilter
@@ -133,6 +137,59 @@ def test_a_crash_of_the_server_loses_nothing_that_was_confirmed_as_durable(own_s
     assert failures == []
     assert backend.count_task_runs(RunFilter()) == {"Completed": confirmed * 10}
     backend.close()
+
+
+def test_a_run_that_goes_on_while_the_server_crashes_is_recorded_whole(own_server: postgres.Server) -> None:
+    """What was confirmed without having been on the disk is sent again, definitions of tasks included."""
+    backend = StoreBackend.open(own_server.make_database())
+    run = Run()
+    own_server.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    own_server.execute("SELECT pg_reload_conf()")
+    for crash in (False, True, True):
+        if crash:
+            own_server.control("restart", "-m", "immediate")
+        first = not run.version
+        for _ in range(5):
+            batch = run.batch(task_runs=many_task_runs(run, 10), logs=[run.log("x", nonce=run.version)])
+            if first:
+                batch.flow_runs, first = [run.flow_run()], False
+            else:
+                batch.recorded, batch.tasks, batch.flows, batch.process = [run.id], [], [], None
+            assert backend.deliver(batch).fenced == []
+    assert backend.heartbeat(run.process.id, {run.id: 1}).fenced == []
+    backend.deliver(run.batch(flow_runs=[run.flow_run(COMPLETED, first=1)], recorded=[run.id], durable=True))
+    own_server.control("restart", "-m", "immediate")
+    assert backend.count_task_runs(RunFilter(root_run_ids=[run.id])) == {"Completed": 150}
+    assert len(backend.list_logs(flow_run_id=run.id)) == 15
+    seen = backend.read_flow_run(run.id)
+    assert seen is not None
+    assert (seen.flow_name, seen.state.name) == ("nightly", "Completed")
+    backend.close()
+
+
+def test_what_is_on_the_disk_is_not_kept() -> None:
+    class Server:
+        dialect, losses = "postgresql", 0
+
+    server = Server()
+    kept = Unflushed(server)  # type: ignore[arg-type]
+    run = Run()
+    first, second = run.batch(), run.batch(task_runs=many_task_runs(run, 5000))
+    kept.committed(first, 0, flushed=None)
+    mark = kept.mark()
+    assert not kept.wants_flush()
+    kept.committed(second, 0, flushed=None)
+    assert kept.wants_flush()
+    assert kept.lost() == []
+    server.losses = 1
+    assert [len(batch.task_runs) for batch in kept.lost()] == [0, 5000]
+    kept.committed(run.batch(), 1, flushed=mark)
+    server.losses = 2
+    assert [len(batch.task_runs) for batch in kept.lost()] == [5000]
+    kept.committed(run.batch(), 2, flushed=kept.mark())
+    assert not kept.wants_flush()
+    server.losses = 3
+    assert kept.lost() == []
 
 
 def test_a_server_that_is_gone_is_named_without_a_password(own_server: postgres.Server) -> None:
@@ -323,6 +380,29 @@ def test_a_batch_may_hold_a_record_twice(backend: StoreBackend) -> None:
     assert [state.name for state in task_run.states or []] == ["Running", "Completed"]
 
 
+def test_tasks_that_are_known_take_no_numbers(open_backend: Opener) -> None:
+    """There are two thousand million of them, and each process names all of its tasks."""
+    for _ in range(3):
+        run = Run()
+        open_backend().deliver(run.batch(flow_runs=[run.flow_run()], task_runs=many_task_runs(run, 2)))
+
+    def last_number(connection: object) -> int:
+        found = connection.execute("SELECT nextval(pg_get_serial_sequence('task', 'number'))")  # type: ignore[attr-defined]
+        return found.fetchone()[0]
+
+    assert open_backend().database.write(last_number) == 3  # type: ignore[arg-type]
+
+
+def test_a_transaction_that_goes_on_after_an_error_is_not_taken_for_done(backend: StoreBackend) -> None:
+    def stumble(connection: object) -> None:
+        connection.execute("DELETE FROM variable")  # type: ignore[attr-defined]
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("SELECT nonsense")  # type: ignore[attr-defined]
+
+    with pytest.raises(DatabaseError, match="rolled back"):
+        backend.database.write(stumble)  # type: ignore[arg-type]
+
+
 def test_the_clock_is_the_servers(backend: StoreBackend) -> None:
     there = backend.database.read(
         lambda connection: connection.execute(
@@ -394,6 +474,8 @@ def bouncer(postgres_server: postgres.Server, url: str, open_folder: Path) -> ob
         "pool_mode = transaction\ndefault_pool_size = 2\nunix_socket_dir =\n"
     )
     command = [*postgres.as_postgres(), "pgbouncer", str(config)]
+    if shutil.which("pgbouncer") is None:
+        pytest.skip("PgBouncer is not installed here.")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -1,10 +1,12 @@
-"""Processes that wait to write come in the order in which they asked, and none waits for ever."""
+"""Processes that wait to write come in the order in which they asked, the urgent first; none waits for ever."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,22 +16,29 @@ from tests.store.make import Run
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store.sqlite.turns import Turns
 
-# Takes a turn, says so, and keeps it until it is told to go on.
+# Waits in line for a turn, or in a hurry for the turn alone, says that it has it, and keeps it until it is told to
+# go on.
 _HOLDER = """
 import sys
 from dalsegno._store.sqlite.turns import Turns
-turns = Turns(sys.argv[1])
-assert turns.take(30)
+turns = Turns(sys.argv[1], courtesy=60)
+hurry = sys.argv[2] == "hurry"
+print("waits", flush=True)
+assert hurry or turns.stand_in_line(30)
+assert turns.take(30, hurry=hurry)
+turns.leave_line()
 print("mine", flush=True)
 input()
 turns.give_back()
 """
 
 
-def start(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+def start(path: Path, how: str = "in line") -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path), how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert said(holder) == "waits\n"
+    return holder
 
 
 def said(holder: subprocess.Popen[str]) -> str:
@@ -64,15 +73,13 @@ def test_the_death_of_its_holder_ends_a_turn(queue: Path) -> None:
     turns.close()
 
 
-def test_a_turn_that_comes_too_late_is_given_back(queue: Path) -> None:
-    late, next_one = Turns(str(queue)), Turns(str(queue))
-    with start(queue) as other:
-        assert said(other) == "mine\n"
-        assert not late.take(0.01)
-        other.communicate("\n")
-    assert next_one.take(30)
-    next_one.give_back()
-    for turns in (late, next_one):
+def test_a_place_in_line_that_comes_too_late_is_given_back(queue: Path) -> None:
+    first, late, next_one = Turns(str(queue)), Turns(str(queue)), Turns(str(queue))
+    assert first.stand_in_line(0)
+    assert not late.stand_in_line(0.01)
+    first.leave_line()
+    assert next_one.stand_in_line(30)
+    for turns in (first, late, next_one):
         turns.close()
 
 
@@ -80,19 +87,19 @@ def test_an_exception_thrown_into_the_wait_loses_no_turn(queue: Path, monkeypatc
     def interrupted(self: threading.Event, timeout: float | None = None) -> bool:
         raise KeyboardInterrupt
 
-    hasty, next_one = Turns(str(queue)), Turns(str(queue))
-    with start(queue) as other:
-        assert said(other) == "mine\n"
-        threads = set(threading.enumerate())
-        with monkeypatch.context() as patched:
-            patched.setattr(threading.Event, "wait", _only_in_turns(threading.Event.wait, interrupted))
-            with pytest.raises(KeyboardInterrupt):
-                hasty.take(30)
-        other.communicate("\n")
+    first, hasty, next_one = Turns(str(queue)), Turns(str(queue)), Turns(str(queue))
+    assert first.stand_in_line(0)
+    threads = set(threading.enumerate())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Event, "wait", _only_in_turns(threading.Event.wait, interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            hasty.stand_in_line(30)
+    first.leave_line()
     for thread in set(threading.enumerate()) - threads:
         thread.join(30)
-    assert next_one.take(30)
-    next_one.give_back()
+    assert next_one.stand_in_line(30)
+    for turns in (first, hasty, next_one):
+        turns.close()
 
 
 def _only_in_turns(real: Callable[..., bool], interrupted: Callable[..., bool]) -> Callable[..., bool]:
@@ -109,6 +116,61 @@ def test_where_there_can_be_no_queue_everybody_may_try(tmp_path: Path) -> None:
     assert turns.take(0)
     turns.give_back()
     turns.close()
+
+
+def test_who_is_in_a_hurry_goes_before_the_next_in_line(queue: Path) -> None:
+    """Of one who waits in line and one in a hurry, both long there when the turn ends, the latter has it."""
+    for _ in range(3):
+        turns = Turns(str(queue))
+        assert turns.take(30)
+        with start(queue) as ordinary, start(queue, "hurry") as urgent:
+            wait_until_locked(queue, "WRITE")
+            wait_until_locked(Path(f"{queue}-hurry"), "READ")
+            turns.give_back()
+            assert said(urgent) == "mine\n"
+            urgent.communicate("\n")
+            assert said(ordinary) == "mine\n"
+            ordinary.communicate("\n")
+        turns.close()
+
+
+def wait_until_locked(path: Path, how: str) -> None:
+    """Wait until some process has a lock on a file, by what the kernel tells of all of them."""
+    deadline = time.monotonic() + 30
+    while not (path.exists() and _is_locked(path.stat().st_ino, how)):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def _is_locked(inode: int, how: str) -> bool:
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return any(line[1] == "FLOCK" and line[3] == how and line[5].endswith(f":{inode}") for line in lines)
+
+
+def test_a_child_keeps_no_lock_of_its_parent(queue: Path) -> None:
+    """A thread that waits has a copy of the handle, which a fork copies: the child closes it."""
+    waiting, next_one = Turns(str(queue)), Turns(str(queue))
+    with start(queue) as other:
+        assert said(other) == "mine\n"
+        assert next_one.stand_in_line(0)
+        assert not waiting.stand_in_line(0.01)
+        go_on, stop = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(stop)
+            waiting.close(in_child=True)
+            next_one.close(in_child=True)
+            os.read(go_on, 1)
+            os._exit(0)
+        os.close(go_on)
+        # The parent's end: what it has open is closed, without a word.
+        next_one.close()
+        third = Turns(str(queue))
+        assert third.stand_in_line(30)
+        third.close()
+        os.close(stop)
+        os.waitpid(child, 0)
+        other.communicate("\n")
 
 
 def test_a_stopped_process_in_the_queue_does_not_stop_the_others(path: Path) -> None:

@@ -58,6 +58,8 @@ _DAY = 86_400.0
 class StoreBackend:
     """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
+    spools = False
+
     def __init__(
         self,
         database: Database,
@@ -132,9 +134,11 @@ class StoreBackend:
 
     def open_run(self, request: OpenRun) -> OpenedRun:
         now = self.database.now()
-        done = self.database.write(lambda connection: attempts.open_run(connection, request, now, self.lease))
+        opened = self.database.write(
+            lambda connection: attempts.open_run(connection, request, now, self.lease), express=True
+        )
         self._announce("flow_run", request.flow_run_id)
-        return done
+        return opened
 
     def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
         return self.database.read(lambda connection: replay.replay_entries(connection, root_run_id, after, limit))
@@ -158,9 +162,11 @@ class StoreBackend:
 
     def request_cancel(self, flow_run_id: bytes) -> bool:
         now = self.database.now()
-        done = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
+        wanted = self.database.write(lambda connection: attempts.request_cancel(connection, flow_run_id, now))
         self._announce("flow_run")
-        return done
+        if wanted:
+            self.database.announce_wish()
+        return wanted
 
     def set_task_result(self, task_run_id: bytes, result: bytes, message: str) -> None:
         now = self.database.now()
@@ -170,6 +176,7 @@ class StoreBackend:
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
         done = retention.delete_flow_run(self.database, flow_run_id, self.database.now())
         self._announce("flow_run", flow_run_id)
+        self.database.announce_wish()
         return done
 
     # --- the queue
@@ -335,6 +342,9 @@ class StoreBackend:
     def wait_for_change(self, token: Any, timeout: float) -> Any:
         return self.database.wait_for_change(token, timeout)
 
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        return self.database.wait_for_wish(timeout)
+
     # --- variables
 
     def get_variable(self, name: str) -> VariableView | None:
@@ -360,6 +370,8 @@ class StoreBackend:
         found = crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
         if found:
             self._announce("flow_run")
+            # If one was only thought to be gone, it corrects that; and the sockets of the others are removed.
+            self.database.announce_wish()
         return found
 
     def clean_up(self) -> int:

@@ -49,6 +49,8 @@ class HttpBackend:
     answer, and otherwise the BackendError that the server names.
     """
 
+    spools = True
+
     def __init__(self, settings: Settings) -> None:
         api = settings.api
         assert api.url is not None
@@ -75,6 +77,12 @@ class HttpBackend:
         for operation in operations().values():
             setattr(self, operation.name, functools.partial(self._call, operation))
         self.find_cached = self._or_a_miss(operations()["find_cached"])
+
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
+        if self._closed.wait(timeout):
+            raise BackendError(f"The connection to {self.url} was closed in this process.")
+        return False
 
     def clean_up(self) -> int:
         """Do nothing: the server keeps its own house."""

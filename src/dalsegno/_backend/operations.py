@@ -56,7 +56,7 @@ _ROLES: Mapping[str, Role] = {
     "set_variable": Role.EDITOR,
     "unset_variable": Role.EDITOR,
 }
-_NOT_REMOTE = frozenset({"url", "close", "clean_up"})
+_NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish"})
 
 
 class Operation:
@@ -91,6 +91,10 @@ class Operation:
         values = self._decode_arguments(body)
         keywords = dict(zip(self._keywords, values[self._count :], strict=True))
         return self._encode(getattr(backend, self.name)(*values[: self._count], **keywords))
+
+    def read_arguments(self, body: bytes) -> tuple[Any, ...]:
+        """Return the arguments of a call that `pack_arguments` packed. Raises msgspec.DecodeError."""
+        return self._decode_arguments(body)
 
     def read_result(self, body: bytes) -> Any:
         """Return the result that a call gave back."""

@@ -42,6 +42,11 @@ class Backend(Protocol):
         """What it is connected to, for people: no passwords."""
         ...
 
+    @property
+    def spools(self) -> bool:
+        """Whether it can be away while runs go on, so that what it cannot take waits on disk."""
+        ...
+
     # --- the upward stream
     def deliver(self, batch: Batch) -> Receipt:
         """Apply a batch in one transaction: insert, or update where (attempt, version) is newer. Idempotent."""
@@ -213,6 +218,21 @@ class Backend(Protocol):
 
     def change_token(self) -> Any:
         """Return a value that differs from the last one if anything may have been written since: cheap to poll."""
+        ...
+
+    def wait_for_change(self, token: Any, timeout: float) -> Any:
+        """Wait until the change token differs from `token`, for so many seconds at most; return it as it is then.
+
+        Without anything to see it may come back early, with the same token or another.
+        """
+        ...
+
+    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
+        """Wait until somebody may want something of the runs of a process: then `heartbeat` tells what.
+
+        False: nobody did in so many seconds. One thread of a process waits; the first time is True at once where
+        others can wake it. Raises BackendError once the backend is closed.
+        """
         ...
 
     # --- variables

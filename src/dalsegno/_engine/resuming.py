@@ -20,6 +20,7 @@ from dalsegno.model.views import FlowRunView, OpenRun
 def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, policy: RerunPolicy | None) -> FlowExecution:
     """Open the next attempt of a root flow run. Without a policy nothing of the earlier ones is used."""
     logs.ensure_logging()
+    journal_for(backend).catch_up()
     parameters = recorded_parameters(backend, view)
     index = None if policy is None else _index(backend, view, policy)
     opened = backend.open_run(OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt))
@@ -60,6 +61,7 @@ def fork_execution(
 ) -> FlowExecution:
     """Begin a new root flow run whose calls are answered by what another run completed."""
     logs.ensure_logging()
+    journal_for(backend).catch_up()
     parameters = flow.plan.with_defaults({**recorded_parameters(backend, view), **changes})
     index = None if policy is None else _index(backend, view, policy)
     session = Session(journal_for(backend), new_id())

@@ -16,6 +16,7 @@ from dalsegno._engine import logs
 from dalsegno._engine.keeping import Keeper
 from dalsegno._engine.links import ValueLinks
 from dalsegno._engine.runs import TaskRun
+from dalsegno._journal.folder import SpoolFolder
 from dalsegno._journal.journal import Journal
 from dalsegno._processes import current_process
 from dalsegno.exceptions import BackendError, RunCancelled, RunFenced
@@ -41,6 +42,7 @@ class NoJournal:
     def supersede(self, root_run_id: bytes, task_run_ids: list[bytes]) -> None: ...
     def enter(self, writer: Any) -> None: ...
     def leave(self, writer: Any) -> None: ...
+    def catch_up(self) -> None: ...
     def barrier(self, durable: bool = True) -> None: ...
 
 
@@ -128,7 +130,9 @@ def journal_for(backend: Backend) -> Journal:
         with _lock:
             journal = _journals.get(id(backend))
             if journal is None or journal.backend is not backend:
-                journal = Journal(backend, current_process(), get_current_settings().journal)
+                settings = get_current_settings()
+                folder = SpoolFolder(settings.home, backend.url) if backend.spools else None
+                journal = Journal(backend, current_process(), settings.journal, folder)
                 _journals[id(backend)] = journal
     return journal
 

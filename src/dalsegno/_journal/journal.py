@@ -5,81 +5,24 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from typing import Protocol, TypeVar
 
 from dalsegno._backend.protocol import Backend
+from dalsegno._journal.batches import Rest, in_parts, snapshot_of
+from dalsegno._journal.carrier import SetAside, say
+from dalsegno._journal.courier import Courier
+from dalsegno._journal.delivery import Delivery, Direct
+from dalsegno._journal.folder import SpoolFolder
+from dalsegno._journal.records import FlowRunRecord, Limits, TaskRunRecord, Writer
 from dalsegno.exceptions import BackendError, BackendUnavailable
-from dalsegno.model.records import (
-    ArtifactRecord,
-    Batch,
-    FlowDefinition,
-    FlowRunSnapshot,
-    LogRecord,
-    ProcessRecord,
-    Receipt,
-    ResultBlob,
-    TaskDefinition,
-    TaskRunSnapshot,
-)
+from dalsegno.model.records import ArtifactRecord, Batch, LogRecord, ProcessRecord, Receipt, ResultBlob
 from dalsegno.model.states import FIRST_TERMINAL_CODE
 
 _PAUSE_AFTER_FAILURE = 1.0  # seconds
-_CLEAN_UP_EVERY = 600.0  # seconds
+_PAUSE_SHARE = 0.25  # of the time that the last flush took: slow commits are given less to do
+_LONGEST_PAUSE = 0.25
 _REMEMBERED = 1000
-
-
-class Writer(Protocol):
-    """Whoever executes a root run: the journal asks it under which attempt to write, and tells it what is wanted."""
-
-    root_run_id: bytes
-    attempt: int
-
-    def on_cancel_requested(self) -> None: ...
-    def on_fenced(self) -> None: ...
-
-
-class TaskRunRecord(Protocol):
-    """A task run that can be written down."""
-
-    dirty: bool
-
-    @property
-    def writer(self) -> Writer: ...
-    @property
-    def definition(self) -> TaskDefinition: ...
-    def snapshot(self, version: int) -> TaskRunSnapshot: ...
-
-
-class FlowRunRecord(Protocol):
-    """A flow run that can be written down."""
-
-    dirty: bool
-
-    @property
-    def ended(self) -> bool: ...
-    @property
-    def writer(self) -> Writer: ...
-    @property
-    def definition(self) -> FlowDefinition: ...
-    def snapshot(self, version: int) -> FlowRunSnapshot: ...
-
-
-class Limits(Protocol):
-    """The settings that a journal obeys; times in seconds."""
-
-    @property
-    def flush_interval(self) -> float: ...
-    @property
-    def heartbeat_interval(self) -> float: ...
-    @property
-    def max_batch(self) -> int: ...
-    @property
-    def max_waiting(self) -> int: ...
-    @property
-    def delivery_timeout(self) -> float: ...
 
 
 class Journal:
@@ -90,9 +33,14 @@ class Journal:
     the last batch of a flush, after all task runs that were touched before it.
     """
 
-    def __init__(self, backend: Backend, process: ProcessRecord, limits: Limits) -> None:
+    def __init__(
+        self, backend: Backend, process: ProcessRecord, limits: Limits, spool_folder: SpoolFolder | None = None
+    ) -> None:
         self.backend = backend
         self.process = process
+        self._delivery: Delivery = (
+            Direct(backend, self, limits) if spool_folder is None else Courier(backend, self, limits, spool_folder)
+        )
         self._limits = limits
         self._version = 0
         self._task_runs: list[TaskRunRecord] = []
@@ -109,7 +57,8 @@ class Journal:
         self.tags_matter = True
         """False: no task run needs a slot."""
         self.ask_tags_at = 0.0
-        self._beat_every = limits.heartbeat_interval
+        self.beat_every = limits.heartbeat_interval
+        """See `delivery.Sender`."""
         self._known_definitions: set[int] = set()
         self._process_sent = False
         self._idle = True
@@ -119,7 +68,8 @@ class Journal:
         self._asked = 0  # barriers that were asked for
         self._answered = 0  # ... and those that are acknowledged
         self._durable = False
-        self._failure: BackendError | None = None
+        self._failure = _Failure()
+        self._took = 0.0  # the last flush, in seconds
         self._undelivered: list[Batch] = []
         self._closing = False
         self._given_up = False
@@ -169,6 +119,8 @@ class Journal:
         """Begin to write for a root run."""
         self._writers[writer.root_run_id] = writer
         self._attempts[writer.root_run_id] = writer.attempt
+        if writer.attempt > 1:
+            self._recorded.add(writer.root_run_id)
         if len(self._attempts) > _REMEMBERED:
             for root in [root for root in self._attempts if root not in self._writers][: _REMEMBERED // 2]:
                 del self._attempts[root]
@@ -188,32 +140,40 @@ class Journal:
         if threading.current_thread() is self._thread:
             return
         with self._flushed:
-            self._failure = None
             self._asked += 1
             mine = self._asked
             self._durable = self._durable or durable
             self._urgent.set()
             self._rouse()
-            while self._answered < mine:
-                if self._failure is not None:
-                    raise self._failure
+            while not self._failure.concerns(mine):
+                if self._answered >= mine:
+                    return
                 self._flushed.wait(1.0)
+            raise self._failure.error
+
+    def catch_up(self) -> None:
+        """Deliver what waits on this machine's disk for the backend to be back. Raises BackendError if it is not."""
+        self._delivery.catch_up()
 
     def close(self) -> None:
         """Deliver what is left, say that the process ends, and end the thread."""
         thread = self._thread
         if thread is None:
+            self._delivery.close(complete=False)
             return
         self._closing = True
+        complete = False
         try:
             self.barrier(durable=False)
-            self._clean_up()
-            self.backend.end_process(self.process.id)
+            complete = True
         finally:
-            self._given_up = True
-            self._urgent.set()
-            self._wake.set()
-            thread.join(5.0)
+            try:
+                self._delivery.close(complete=complete)
+            finally:
+                self._given_up = True
+                self._urgent.set()
+                self._wake.set()
+                thread.join(5.0)
 
     # --- the thread
 
@@ -236,85 +196,74 @@ class Journal:
             self.barrier(durable=False)
 
     def _run(self) -> None:
-        next_beat = time.monotonic() + self._beat_every
-        next_clean_up = next_beat
         while not (self._given_up or (self._closing and self._answered >= self._asked)):
-            self._wake.wait(max(0.0, next_beat - time.monotonic()))
+            self._wake.wait(self._delivery.tend())
             self._wake.clear()
             if self._anything() or self._asked > self._answered:
-                self._urgent.wait(self._limits.flush_interval)
+                self._urgent.wait(self._pause())
                 self._urgent.clear()
-                self._flush_or_fail()
-                if self._failure is not None:
+                started = time.monotonic()
+                if not self._flush_or_fail():
                     self._urgent.wait(_PAUSE_AFTER_FAILURE)
+                self._took = time.monotonic() - started
                 if self._anything():
                     self._wake.set()
                 else:
                     self._idle = True
                     if self._anything():
                         self._rouse()
-            if time.monotonic() >= next_beat:
-                self._beat()
-                next_beat = time.monotonic() + self._beat_every
-                if next_beat > next_clean_up:
-                    next_clean_up = next_beat + (0 if self._clean_up() else _CLEAN_UP_EVERY)
+
+    def _pause(self) -> float:
+        """Return how long to gather before a flush that nobody waits for."""
+        limits = self._limits
+        return max(limits.flush_interval, min(_PAUSE_SHARE * self._took, _LONGEST_PAUSE), self._delivery.shortest_pause)
 
     def _anything(self) -> bool:
         lists = (self._undelivered, self._task_runs, self._flow_runs, self._logs, self._artifacts, self._superseded)
         return any(lists)
 
-    def _beat(self) -> None:
-        if not self._writers or not self._process_sent:
-            return
-        try:
-            self._obey(self.backend.heartbeat(self.process.id, self._attempts_under_way()))
-        except BackendUnavailable as error:
-            _warn(f"The backend {self.backend.url} cannot be reached: {error}")
-        except BackendError as error:
-            self._fail(error)
-
-    def _attempts_under_way(self) -> dict[bytes, int]:
-        return {root: writer.attempt for root, writer in list(self._writers.items()) if root in self._recorded}
-
-    def _clean_up(self) -> bool:
-        """Do a slice of what retention asks for, beside the runs. True: there is more to do."""
-        try:
-            return self.backend.clean_up() > 0
-        except BackendError as error:
-            _warn(f"Old runs cannot be deleted now: {error}")
-            return False
-
-    def _flush_or_fail(self) -> None:
+    def _flush_or_fail(self) -> bool:
         """Flush; a fault of ours must reach whoever waits at a barrier, rather than leave them waiting for ever."""
         try:
-            self._flush()
+            return self._flush()
         except Exception as error:
-            self._fail(BackendError(f"The journal met an error that it does not know: {type(error).__name__}: {error}"))
+            self.fail(BackendError(f"The journal met an error that it does not know: {type(error).__name__}: {error}"))
+            return False
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
         with self._flushed:
             asked, durable = self._asked, self._durable
             self._durable = False
         if not self._deliver_again():
-            return
+            return False
         # Flow runs first: what is dirty of their task runs was touched before them, so it is in the list below.
         flow_runs, self._flow_runs = self._flow_runs, []
         task_runs, self._task_runs = self._task_runs, []
         logs, self._logs = self._logs, []
         artifacts, self._artifacts = self._artifacts, []
         superseded, self._superseded = self._superseded, []
-        rest = _Rest(flow_runs, logs, artifacts, superseded)
+        rest = Rest(flow_runs, logs, artifacts, superseded)
         size = self._limits.max_batch
         for start in range(0, max(len(task_runs), 1), size):
             last = start + size >= len(task_runs)
             batch = self._batch(task_runs[start : start + size], rest, first=start == 0, last=last)
             batch.durable = durable and last
-            self._undelivered.append(batch)
-        if not self._deliver_again():
-            return
+            self._undelivered += in_parts(batch, self._limits.max_batch_size)
+        if not (self._deliver_again() and self._secure(durable)):
+            return False
         with self._flushed:
             self._answered = max(self._answered, asked)
             self._flushed.notify_all()
+        return True
+
+    def _secure(self, durable: bool) -> bool:
+        if durable:
+            try:
+                self._delivery.secure()
+            except BackendUnavailable as error:
+                self.fail(error)
+                return False
+        return True
 
     def _deliver_again(self) -> bool:
         """Deliver what waits, in order. False: it cannot be delivered now; nothing of it is lost."""
@@ -324,7 +273,7 @@ class Journal:
             del self._undelivered[0]
         return True
 
-    def _batch(self, task_runs: list[TaskRunRecord], rest: _Rest, *, first: bool, last: bool) -> Batch:
+    def _batch(self, task_runs: list[TaskRunRecord], rest: Rest, *, first: bool, last: bool) -> Batch:
         self._version += 1
         version = self._version
         # The blobs after the snapshots would be too late, before them too early: whatever a snapshot refers to
@@ -335,7 +284,7 @@ class Journal:
         snapshots = batch.task_runs
         for run in task_runs:
             run.dirty = False
-            snapshot = _snapshot(run, version)
+            snapshot = snapshot_of(run, version)
             if snapshot is None:
                 continue
             snapshots.append(snapshot)
@@ -360,13 +309,13 @@ class Journal:
         batch.recorded = [root for root in attempts if root in self._recorded]
         return batch
 
-    def _add_flow_runs(self, batch: Batch, rest: _Rest, version: int, *, final: bool) -> None:
+    def _add_flow_runs(self, batch: Batch, rest: Rest, version: int, *, final: bool) -> None:
         """Add flow runs: those that go on with the first batch, those that ended only with the last."""
         ready = rest.flow_runs if final else [run for run in rest.flow_runs if not run.ended]
         rest.flow_runs = [] if final else [run for run in rest.flow_runs if run.ended]
         for run in ready:
             run.dirty = False
-            snapshot = _snapshot(run, version)
+            snapshot = snapshot_of(run, version)
             if snapshot is None:
                 continue
             batch.flow_runs.append(snapshot)
@@ -381,21 +330,23 @@ class Journal:
         pause = 0.05
         while True:
             try:
-                receipt = self.backend.deliver(batch)
+                self._delivery.send(batch)
+            except SetAside as refused:
+                self.fail(refused.error)
+                return True
             except BackendUnavailable as error:
                 if self._given_up or time.monotonic() > give_up or (self._closing and pause > 1):
-                    self._fail(error)
+                    self.fail(error)
                     return False
-                _warn(f"{error} {len(batch.task_runs)} task runs wait to be recorded; trying again.")
+                say(f"{error} {len(batch.task_runs)} task runs wait to be recorded; trying again.")
                 time.sleep(pause)
                 pause = min(pause * 2, 5.0)
             except BackendError as error:
-                self._fail(error)
+                self.fail(error)
                 return False
             else:
                 self._process_sent = True
                 self._remember(batch)
-                self._obey(receipt)
                 return True
 
     def _remember(self, batch: Batch) -> None:
@@ -412,57 +363,51 @@ class Journal:
         self.limited_tags = frozenset(limited)
         self.tags_matter = bool(limited)
 
-    def _obey(self, receipt: Receipt) -> None:
+    # --- for the delivery
+
+    def attempts_under_way(self) -> dict[bytes, int] | None:
+        """See `delivery.Sender`."""
+        if not self._writers or not self._process_sent:
+            return None
+        return {root: writer.attempt for root, writer in list(self._writers.items()) if root in self._recorded}
+
+    def rouse(self) -> None:
+        """See `delivery.Sender`."""
+        self._wake.set()
+
+    def obey(self, attempts: dict[bytes, int], receipt: Receipt) -> None:
+        """See `delivery.Sender`."""
         self.know_tags(receipt.limited_tags)
-        self._beat_every = min(self._limits.heartbeat_interval, receipt.lease / 3)
+        self.beat_every = min(self._limits.heartbeat_interval, receipt.lease / 3)
         for root in receipt.fenced:
             writer = self._writers.get(root)
-            if writer is not None:
+            if writer is not None and writer.attempt == attempts.get(root):
                 writer.on_fenced()
         for root in receipt.cancel:
             writer = self._writers.get(root)
-            if writer is not None:
+            if writer is not None and writer.attempt == attempts.get(root):
                 writer.on_cancel_requested()
 
-    def _fail(self, error: BackendError) -> None:
+    def forget(self, batch: Batch) -> None:
+        """See `delivery.Sender`."""
+        self._recorded.difference_update(batch.attempts.keys() - set(batch.recorded))
+
+    def fail(self, error: BackendError) -> None:
+        """See `delivery.Sender`."""
         with self._flushed:
-            self._failure = error
+            self._failure = _Failure(error, self._answered, self._asked)
             self._flushed.notify_all()
-        _warn(str(error))
+        say(str(error))
 
 
-class _Rest:
-    """What a flush carries beside task runs."""
+class _Failure:
+    """What kept the barriers from `after` up to `until` from being answered, by their numbers."""
 
-    def __init__(
-        self,
-        flow_runs: list[FlowRunRecord],
-        logs: list[LogRecord],
-        artifacts: list[ArtifactRecord],
-        superseded: list[tuple[bytes, bytes]],
-    ) -> None:
-        self.flow_runs = flow_runs
-        self.logs = logs
-        self.artifacts = artifacts
-        self.superseded = superseded
+    def __init__(self, error: BackendError | None = None, after: int = 0, until: int = 0) -> None:
+        self.error = error or BackendError("Nothing failed.")
+        self._after = after
+        self._until = until
 
-
-_S = TypeVar("_S", covariant=True)
-
-
-class _Snapshooter(Protocol[_S]):
-    def snapshot(self, version: int) -> _S: ...
-
-
-def _snapshot(run: _Snapshooter[_S], version: int) -> _S | None:
-    """Return a record's snapshot; None, said on standard error, if it cannot be made: the others go on."""
-    try:
-        return run.snapshot(version)
-    except Exception as error:
-        _warn(f"{run!r} cannot be recorded: {type(error).__name__}: {error}")
-        return None
-
-
-def _warn(text: str) -> None:
-    # Not the logging module: its handlers may lead back into this journal.
-    print(f"dalsegno: {text}", file=sys.stderr, flush=True)
+    def concerns(self, barrier: int) -> bool:
+        """Tell whether a barrier was waiting then."""
+        return self._after < barrier <= self._until

@@ -11,23 +11,26 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import contact, hot_rows, leases, limits, recovery
+from dalsegno._store import contact, forks, hot_rows, leases, limits, recovery
 from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
+from dalsegno._store.unflushed import Unflushed
 from dalsegno.model.records import (
     ArtifactRecord,
     Batch,
     FlowDefinition,
     FlowRunSnapshot,
     Receipt,
+    ResultBlob,
     TaskDefinition,
 )
 from dalsegno.model.states import STATE_CODES, StateType
 from dalsegno.model.texts import storable
 
-_MOST_TASK_RUNS = 4096
-"""In one transaction, so that nobody waits for the write lock above some 50 ms."""
-_MOST_LOGS = 8192
+_MOST_TASK_RUNS = 2048
+"""In one transaction, so that nobody waits for the write lock above 50 ms: 15 ms on an idle machine."""
+_MOST_LOGS = 4096
+_MOST_BLOB_BYTES = 4 << 20
 _SEEN_EVERY = 2_000_000
 _LIMITS_EVERY = 1_000_000
 _REMEMBERED = 10_000
@@ -98,6 +101,8 @@ class Writer:
         self._tags_read = 0
         self.task_numbers: dict[int, int] = {}
         """TaskDefinition.id to the number of its row; such rows are never deleted."""
+        self.unflushed = Unflushed(database)
+        forks.register(self.unflushed)
         self._seen: dict[bytes, int] = {}
 
     def seen(self, process_id: bytes, now: int) -> None:
@@ -122,27 +127,49 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
     """Apply a batch; final states of its flow runs are never seen before what they rest on."""
     receipt = Receipt()
     for part in _split(batch):
-        tasks: dict[int, int] = {}
-        receipt = writer.database.write(
-            lambda connection, part=part, tasks=tasks: _apply(writer, connection, part, tasks, now),
-            durable=batch.durable,
-            repeatable=True,
-        )
-        writer.task_numbers.update(tasks)
+        receipt = _deliver_part(writer, part, now, durable=batch.durable or writer.unflushed.wants_flush())
     return receipt
+
+
+def _deliver_part(writer: Writer, part: Batch, now: int, *, durable: bool) -> Receipt:
+    tasks: dict[int, int] = {}
+    losses = 0
+    mark = writer.unflushed.mark()
+
+    def work(connection: Connection) -> Receipt:
+        nonlocal losses
+        losses = writer.database.losses
+        _restore(writer, connection, now)
+        return _apply(writer, connection, part, tasks, now)
+
+    receipt = writer.database.write(work, durable=durable, repeatable=True)
+    writer.task_numbers.update(tasks)
+    writer.unflushed.committed(part, losses, flushed=mark if durable else None)
+    return receipt
+
+
+def _restore(writer: Writer, connection: Connection, now: int) -> None:
+    """Apply again what a server that crashed may have lost."""
+    lost = writer.unflushed.lost()
+    if lost:
+        # The rows of tasks may be among it, and others may have got their numbers.
+        writer.task_numbers.clear()
+    for batch in lost:
+        _apply(writer, connection, batch, {}, now)
 
 
 def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now: int) -> Receipt:
     """Note that a process lives; tell it which of its recorded root runs it lost, and which are to be cancelled."""
 
     def beat(connection: Connection) -> Receipt:
+        _restore(writer, connection, now)
         contact.note(connection, process_id, now)
         receipt = wishes(connection, attempts)
         receipt.lease = writer.lease / 1e6
         receipt.limited_tags = writer.limited_tags(connection, now)
         return receipt
 
-    receipt = writer.database.write(beat, repeatable=True)
+    receipt = writer.database.write(beat, express=True, repeatable=True)
     writer.seen(process_id, now)
     return receipt
 
@@ -169,11 +196,19 @@ def write_flow_run(connection: Connection, flow: FlowDefinition, run: FlowRunSna
 
 def _split(batch: Batch) -> Iterator[Batch]:
     """Split a very large batch into transactions: what others rest on first, flow runs last."""
-    if len(batch.task_runs) <= _MOST_TASK_RUNS and len(batch.logs) <= _MOST_LOGS:
+    blobs = list(_split_blobs(batch.blobs))
+    if len(batch.task_runs) <= _MOST_TASK_RUNS and len(batch.logs) <= _MOST_LOGS and len(blobs) <= 1:
         yield batch
         return
+    for some in blobs:
+        yield Batch(
+            attempts=batch.attempts,
+            recorded=batch.recorded,
+            process_id=batch.process_id,
+            process=batch.process,
+            blobs=some,
+        )
     task_runs, logs = iter(batch.task_runs), iter(batch.logs)
-    first = True
     while True:
         some, lines = list(islice(task_runs, _MOST_TASK_RUNS)), list(islice(logs, _MOST_LOGS))
         if not some and not lines:
@@ -187,10 +222,21 @@ def _split(batch: Batch) -> Iterator[Batch]:
             flows=batch.flows,
             task_runs=some,
             logs=lines,
-            blobs=batch.blobs if first else [],
         )
-        first = False
     yield msgspec.structs.replace(batch, task_runs=[], logs=[], blobs=[])
+
+
+def _split_blobs(blobs: list[ResultBlob]) -> Iterator[list[ResultBlob]]:
+    some: list[ResultBlob] = []
+    size = 0
+    for blob in blobs:
+        if some and size + len(blob.data) > _MOST_BLOB_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(blob)
+        size += len(blob.data)
+    if some:
+        yield some
 
 
 def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int, int], now: int) -> Receipt:
@@ -270,14 +316,26 @@ def _define(connection: Connection, batch: Batch) -> None:
                 for flow in sorted(batch.flows, key=_by_id)
             ],
         )
-    if batch.tasks:
+    tasks = _new_tasks(connection, batch.tasks)
+    if tasks:
         _INSERT_TASK.run(
             connection,
             [
                 (task.id, task.key, task.name, task.version, task.source_hash, pack_tags(task.tags))
-                for task in sorted(batch.tasks, key=_by_id)
+                for task in sorted(tasks, key=_by_id)
             ],
         )
+
+
+def _new_tasks(connection: Connection, tasks: list[TaskDefinition]) -> list[TaskDefinition]:
+    """Return those that are not there yet, where that matters: PostgreSQL takes a number for each row that it is given,
+    and each process gives it all of its tasks."""
+    if connection.dialect == "sqlite":
+        return tasks
+    known: set[int] = set()
+    for texts, ids in in_chunks([task.id for task in tasks]):
+        known.update(row[0] for row in connection.execute(f"SELECT id FROM task WHERE id IN ({texts})", ids))
+    return [task for task in tasks if task.id not in known]
 
 
 def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int) -> None:

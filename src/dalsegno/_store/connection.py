@@ -46,6 +46,11 @@ class Database(Protocol):
         """What it is, for people: no passwords."""
         ...
 
+    @property
+    def losses(self) -> int:
+        """How many times a connection broke: since then the server may have lost what it had not yet on the disk."""
+        ...
+
     def write(
         self,
         work: Callable[[Connection], T],
@@ -80,6 +85,18 @@ class Database(Protocol):
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call a function, in a thread of the database's, with what anybody changed; return what ends that."""
+        ...
+
+    def announce_wish(self) -> None:
+        """Wake the processes that execute runs, for something is wanted of some."""
+        ...
+
+    def wait_for_wish(self, timeout: float) -> bool:
+        """Wait until somebody may want something of runs; False: nobody did in so many seconds.
+
+        One thread of a process waits. Where others can wake it the first time is True at once: what was wanted before
+        was told to nobody.
+        """
         ...
 
     def now(self) -> int:

@@ -55,6 +55,7 @@ class Looking:
     def start_anew(self) -> None:
         """Forget the parent's thread, in the process that was forked."""
         self._lock = threading.Lock()
+        self._listeners = []
         self._thread = None
 
     def _run(self) -> None:

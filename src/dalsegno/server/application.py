@@ -13,7 +13,8 @@ from litestar.openapi import OpenAPIConfig
 import dalsegno
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems
-from dalsegno.server.api import concurrency_limits, engine, health, results, services
+from dalsegno.server.api import concurrency_limits, engine, health, live, results, services
+from dalsegno.server.hub import Hub
 from dalsegno.server.services import Services, services_of
 from dalsegno.settings import Settings
 
@@ -30,6 +31,7 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
             *concurrency_limits.routes,
             *engine.routes,
             *results.routes,
+            *live.routes,
             *page.routes,
         ],
         exception_handlers={Exception: problems.answer},
@@ -40,25 +42,25 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
                 "settings": settings,
                 "services": Services(services_of(backend, settings) if settings.server.services else []),
                 "max_body_size": settings.server.max_body_size,
+                "hub": Hub(),
                 "log": logging.getLogger("dalsegno.server"),
             }
         ),
-        on_startup=[_make_limiter, _start_services],
-        on_shutdown=[_stop_services],
+        on_startup=[_start],
+        on_shutdown=[_stop],
         request_max_body_size=settings.server.max_body_size,
         openapi_config=OpenAPIConfig(title="Dalsegno", version=dalsegno.__version__, path="/api/docs"),
         logging_config=None,
     )
 
 
-async def _make_limiter(app: Litestar) -> None:
+async def _start(app: Litestar) -> None:
     # It belongs to the loop, so it is made in it.
     app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
-
-
-async def _start_services(app: Litestar) -> None:
+    app.state.hub.start(app.state.database)
     app.state.services.start()
 
 
-async def _stop_services(app: Litestar) -> None:
+async def _stop(app: Litestar) -> None:
     await anyio.to_thread.run_sync(app.state.services.stop)
+    app.state.hub.stop()

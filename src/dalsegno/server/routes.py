@@ -40,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE", "/api/concurrency-limits/{id:uuid}", Role.EDITOR, 204, 404),
     _route("POST", "/api/concurrency-limits/{id:uuid}/reset", Role.OPERATOR, 200, 404),
     _route("GET", "/api/concurrency-limits/{id:uuid}/holders", Role.VIEWER, 200, 400, 404),
+    _route("GET", "/api/live", Role.VIEWER, 200, 400),
     _route("PUT", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 413, 503),
     _route("GET", RESULTS_PATH + "{name:path}", Role.VIEWER, 200, 400, 404, 503),
     _route("HEAD", RESULTS_PATH + "{name:path}", Role.VIEWER, 204, 400, 404, 503),

@@ -145,6 +145,14 @@ class JournalSettings(msgspec.Struct, frozen=True):
         kind.Seconds, "How long records wait for a database that cannot take them before the run ends."
     ] = 60.0
     heartbeat_interval: Annotated[kind.Seconds, "How often a quiet process says that it lives."] = 2.0
+    max_batch_size: Annotated[kind.Size, "Most bytes of results, or of log lines, in one batch."] = 16_777_216
+    spool_after: Annotated[
+        kind.Seconds, "How long a server may take for a batch before the batch waits on disk and the run goes on."
+    ] = 1.0
+    spool_max_size: Annotated[
+        kind.Size,
+        "Most bytes of a process's records that wait on disk for a server; then tasks wait before they start.",
+    ] = 4_294_967_296
 
 
 class LeasesSettings(msgspec.Struct, frozen=True):

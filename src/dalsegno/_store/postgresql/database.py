@@ -17,6 +17,7 @@ from dalsegno._store.looking import Looking
 from dalsegno._store.postgresql import errors
 from dalsegno._store.postgresql.notices import CHANNEL, Heard, Listening, Notifier
 from dalsegno._store.postgresql.pool import MOST_CONNECTIONS, Pool, PostgresConnection
+from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ _LOOK_EVERY = 1.0
 _LOOK_EVERY_LISTENING = 15.0
 """Seconds after which those who wait look for themselves, without and with notices."""
 
+WISH = "wish"
+_WISH = Changes(frozenset({WISH}))
 _NOTIFY = "SELECT pg_notify(?, ?)"
 _CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # Moves with each transaction that ends, anybody's.
@@ -70,6 +73,7 @@ class PostgresDatabase:
         self._busy_timeout = busy_timeout
         self._reconnect_timeout = 0.0
         self._pool = Pool(url, pgbouncer=pgbouncer, session=session, most=most_connections)
+        self.losses = 0
         self._clock: tuple[int, int] | None = None
         self._measuring = threading.Lock()
         forks.register(self)
@@ -79,6 +83,7 @@ class PostgresDatabase:
         if listen_url is not None or not pgbouncer:
             direct = Pool(listen_url or url, pgbouncer=False)
             self._listening = Listening(direct.connect)
+        self._wishes: threading.Event | None = None
         self._looking = Looking(self)
         try:
             self.now()
@@ -146,6 +151,26 @@ class PostgresDatabase:
         """Have those told who wait for what a commit changed."""
         self._notifier.announce(changes)
 
+    def announce_wish(self) -> None:
+        """Wake the processes that execute runs, for something is wanted of some."""
+        self.announce(_WISH)
+
+    def wait_for_wish(self, timeout: float) -> bool:
+        """Wait until somebody may want something of runs; False: nobody did in so many seconds."""
+        if self._closed.is_set():
+            raise BackendError(f"The database {self.url} was closed in this process.")
+        listening = self._listening
+        if listening is None:
+            self._closed.wait(timeout)
+            return False
+        if self._wishes is None:
+            self._wishes = wishes = threading.Event()
+            listening.add(lambda changes: wishes.set() if changes.concerns(WISH) else None)
+            return True
+        heard = self._wishes.wait(timeout) and not self._closed.is_set()
+        self._wishes.clear()
+        return heard
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call a function with what anybody changed. Where LISTEN is impossible it is called now and then, for
         anything."""
@@ -165,6 +190,8 @@ class PostgresDatabase:
     def close(self) -> None:
         """Send what others are to be told, and close all connections."""
         self._closed.set()
+        if self._wishes is not None:
+            self._wishes.set()
         self._notifier.close()
         if self._listening is not None:
             self._listening.close()
@@ -174,6 +201,7 @@ class PostgresDatabase:
     def start_anew(self) -> None:
         """Forget the parent's locks, in the process that was forked."""
         self._measuring = threading.Lock()
+        self._wishes = None
         closed, self._closed = self._closed, threading.Event()
         if closed.is_set():
             self._closed.set()
@@ -202,6 +230,7 @@ class PostgresDatabase:
             except psycopg.Error as error:
                 waited = time.monotonic() - started
                 if errors.is_lost(error):
+                    self.losses += 1
                     self._pool.drop_idle()
                     if attempt.committing and not repeatable:
                         raise errors.lost_in_commit(error, self.url) from error
@@ -236,6 +265,9 @@ class _Attempt:
                 return work(connection)
             connection.command(self._begin)
             result = work(connection)
+            if connection.has_failed:
+                # COMMIT would say nothing, and roll back.
+                raise errors.failed_inside(self._pool.shown)
             self.committing = True
             connection.command("COMMIT")
         except BaseException:

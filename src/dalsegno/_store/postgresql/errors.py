@@ -101,6 +101,11 @@ def lost_in_commit(error: psycopg.Error, url: str) -> BackendUnavailable:
     )
 
 
+def failed_inside(url: str) -> DatabaseError:
+    """Say that a transaction went on after one of its statements had failed."""
+    return DatabaseError(f"A statement to {url} failed in the middle of a transaction, which was rolled back.")
+
+
 def no_connection_free(url: str, most: int) -> BackendUnavailable:
     """Say that all connections of this process are in use."""
     return BackendUnavailable(

@@ -195,6 +195,7 @@ class Listening:
     def start_anew(self) -> None:
         """Forget the parent's thread and connection, in the process that was forked."""
         self.id = uuid4().hex
+        self._listeners = []
         self._changed = threading.Condition()
         self._ready = threading.Event()
         if self._wake is not None:

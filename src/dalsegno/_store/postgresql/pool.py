@@ -66,6 +66,11 @@ class PostgresConnection:
         self.raw.execute(cast("Any", text), prepare=False)
 
     @property
+    def has_failed(self) -> bool:
+        """Whether a statement of its transaction failed, so that nothing of it can be committed."""
+        return self.raw.info.transaction_status == TransactionStatus.INERROR
+
+    @property
     def idle(self) -> bool:
         """Whether it is in order and in no transaction."""
         return not self.raw.closed and self.raw.info.transaction_status == TransactionStatus.IDLE

@@ -17,6 +17,8 @@ from dalsegno._store.looking import Looking
 from dalsegno._store.sqlite import errors, files
 from dalsegno._store.sqlite.connection import SqliteConnection
 from dalsegno._store.sqlite.turns import Turns
+from dalsegno._store.sqlite.wakeups import Audience, Wakeups
+from dalsegno._store.sqlite.wakeups import Listener as Socket
 from dalsegno.exceptions import BackendError
 
 T = TypeVar("T")
@@ -25,8 +27,11 @@ BUSY_TIMEOUT = 60.0
 """Seconds that a transaction waits for other processes."""
 _NAP = 0.002
 _FORK_WAITS = 5.0
-_LOOK_EVERY = 0.1
 _CHECKPOINT_PAGES = 2000
+_LOOK_EVERY = 1.0
+"""Seconds after which who waits for a change looks without having been woken."""
+_POLL_EVERY = 0.1
+"""The same where nobody can be woken."""
 
 _all: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 _abandoned: list[Any] = []
@@ -53,8 +58,12 @@ class SqliteDatabase:
         self.path = path
         self._busy_timeout = busy_timeout
         self._temporary = temporary
+        self._line = threading.Lock()
         self._lock = threading.Lock()
         self._turns = Turns(path + "-queue")
+        self._wakeups = None if temporary else Wakeups(path)
+        self._wish_listener: Socket | None = None
+        self._ended = threading.Event()
         self._writer: SqliteConnection | None = None
         self._folder_synced = False
         self._readers: list[SqliteConnection] = []
@@ -62,7 +71,6 @@ class SqliteDatabase:
         self._watch: SqliteConnection | None = None
         self._watching = threading.Lock()
         self._closed = False
-        self._ended = threading.Event()
         self._looking = Looking(self)
         if not temporary:
             files.prepare_folder(path)
@@ -70,7 +78,7 @@ class SqliteDatabase:
                 files.check_file_system(path)
         # The writer's connection makes the tables, so that a database that cannot be used says so here.
         try:
-            self.write(lambda connection: None)
+            self._write(lambda connection: None, express=False)
         except BaseException:
             self.close()
             raise
@@ -79,6 +87,10 @@ class SqliteDatabase:
     @property
     def url(self) -> str:
         return f"sqlite:///{self.path}"
+
+    @property
+    def losses(self) -> int:
+        return 0
 
     # --- transactions
 
@@ -90,31 +102,51 @@ class SqliteDatabase:
         express: bool = False,
         repeatable: bool = False,
     ) -> T:
-        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk."""
-        result = self._write(work)
+        """Run `work` in a transaction of its own; if `durable`, return once it is on the disk.
+
+        With `express` it goes before all others that wait: for what is short and holds up much, such as renewals.
+        """
+        result = self._write(work, express)
         if durable and not self._temporary:
             try:
                 files.sync(self.path, folder=not self._folder_synced)
             except OSError as error:
                 raise errors.not_synced(self.path, error) from error
             self._folder_synced = True
+        if self._wakeups is not None:
+            self._wakeups.announce_change()
         return result
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def _write(self, work: Callable[[Connection], T], express: bool) -> T:
         deadline = time.monotonic() + self._busy_timeout
         while True:
             try:
-                with self._lock:
-                    try:
-                        self._turns.take(max(0.0, deadline - time.monotonic()))
-                        return self._write_once(work)
-                    finally:
-                        self._turns.give_back()
+                return self._write_in_turn(work, deadline) if express else self._write_in_line(work, deadline)
             except sqlite3.Error as error:
                 if not errors.is_busy(error) or time.monotonic() > deadline:
                     raise errors.translate(error, self.path) from error
-            # Somebody writes out of turn. Outside the lock, so that a fork can happen.
+            # Somebody writes out of turn. Outside the locks, so that a fork can happen.
             time.sleep(_NAP * (0.5 + random.random()))
+
+    def _write_in_line(self, work: Callable[[Connection], T], deadline: float) -> T:
+        with self._line:
+            try:
+                self._turns.stand_in_line(max(0.0, deadline - time.monotonic()))
+                return self._write_in_turn(work, deadline, self._turns.leave_line)
+            finally:
+                self._turns.leave_line()
+
+    def _write_in_turn(
+        self, work: Callable[[Connection], T], deadline: float, then: Callable[[], None] | None = None
+    ) -> T:
+        with self._lock:
+            try:
+                self._turns.take(max(0.0, deadline - time.monotonic()), hurry=then is None)
+                if then is not None:
+                    then()
+                return self._write_once(work)
+            finally:
+                self._turns.give_back()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction that sees one moment of the database and holds up nobody."""
@@ -138,22 +170,54 @@ class SqliteDatabase:
             except sqlite3.Error as error:
                 raise errors.translate(error, self.path) from error
 
+    # --- waiting for others
+
     def wait_for_change(self, token: Any, timeout: float) -> Any:
-        """Wait until somebody has committed after this token; return the new one, or the same after so many seconds."""
+        """Wait until the change token differs from `token`, for so many seconds at most; return it as it is then."""
         deadline = time.monotonic() + timeout
-        while True:
-            new = self.change_token()
-            left = deadline - time.monotonic()
-            if new != token or left <= 0 or self._closed:
-                return new
-            self._ended.wait(min(left, _LOOK_EVERY))
+        listener = None if self._wakeups is None else self._wakeups.borrow()
+        try:
+            while True:
+                if listener is not None:
+                    listener.clear()
+                newer = self.change_token()
+                left = deadline - time.monotonic()
+                if newer != token or left <= 0:
+                    return newer
+                if listener is None:
+                    self._ended.wait(min(left, _POLL_EVERY))
+                else:
+                    listener.wait(min(left, _LOOK_EVERY))
+        finally:
+            if listener is not None and self._wakeups is not None:
+                self._wakeups.give_back(listener)
 
     def announce(self, changes: Changes) -> None:
-        """Who waits looks at the file itself, so there is nothing to tell."""
+        """Each commit has them told of anything by itself."""
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call a function after each change."""
         return self._looking.add(listener)
+
+    def announce_wish(self) -> None:
+        """Wake the processes that execute runs, for something is wanted of some."""
+        if self._wakeups is not None:
+            self._wakeups.announce_wish()
+
+    def wait_for_wish(self, timeout: float) -> bool:
+        """Wait until somebody may want something of runs; False: nobody did in so many seconds.
+
+        One thread of a process waits. The first time is True at once: what was wanted before was told to nobody.
+        """
+        if self._closed:
+            raise self._was_closed()
+        if self._wish_listener is not None:
+            return self._wish_listener.wait(timeout)
+        if self._wakeups is not None:
+            self._wish_listener = self._wakeups.listen(Audience.WISHES)
+        if self._wish_listener is None:
+            self._ended.wait(timeout)
+        return self._wish_listener is not None
 
     def now(self) -> int:
         """Return the time by the clock of the machine, which all who use the file share."""
@@ -161,15 +225,17 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close all connections; the last process to do so folds the write-ahead log into the file."""
-        with self._lock, self._watching:
-            self._closed = True
-            self._ended.set()
-            self._looking.close()
+        self._closed = True
+        self._ended.set()
+        self._looking.close()
+        if self._wakeups is not None:
+            self._wakeups.close()
+        with self._line, self._lock, self._watching:
             self._close_idle()
             self._turns.close()
             if self._temporary:
-                for suffix in ("", "-wal", "-shm", "-queue"):
-                    _remove(self.path + suffix)
+                for name in (self.path, f"{self.path}-wal", f"{self.path}-shm", *self._turns.paths):
+                    _remove(name)
 
     def _write_once(self, work: Callable[[Connection], T]) -> T:
         connection = self._writer
@@ -204,7 +270,7 @@ class SqliteDatabase:
 
     def _connect(self) -> SqliteConnection:
         if self._closed:
-            raise BackendError(f"The database {self.path} was closed in this process.")
+            raise self._was_closed()
         connection = sqlite3.connect(
             self.path,
             timeout=0.0,
@@ -225,6 +291,9 @@ class SqliteDatabase:
             raise
         return connection
 
+    def _was_closed(self) -> BackendError:
+        return BackendError(f"The database {self.path} was closed in this process.")
+
     def _close_idle(self) -> None:
         connections = [self._writer, self._watch, *self._readers]
         self._writer = self._watch = None
@@ -241,7 +310,10 @@ class SqliteDatabase:
 
         False: a connection was in use for too long, and all goes on.
         """
+        if not self._line.acquire(timeout=_FORK_WAITS):
+            return False
         if not self._lock.acquire(timeout=_FORK_WAITS):
+            self._line.release()
             return False
         taken = 0
         while taken < _MOST_READERS and self._reading.acquire(timeout=_FORK_WAITS):
@@ -249,6 +321,7 @@ class SqliteDatabase:
         if taken < _MOST_READERS or not self._watching.acquire(timeout=_FORK_WAITS):
             self._reading.release(taken)
             self._lock.release()
+            self._line.release()
             return False
         self._close_idle()
         return True
@@ -258,17 +331,22 @@ class SqliteDatabase:
         self._watching.release()
         self._reading.release(_MOST_READERS)
         self._lock.release()
+        self._line.release()
 
     def start_anew(self) -> None:
         """Forget the parent's connections and locks, in the process that was forked."""
         _abandoned.extend([self._writer, self._watch, *self._readers])
         self._writer = self._watch = None
         self._readers = []
-        self._turns.close()
+        self._turns.close(in_child=True)
+        if self._wakeups is not None:
+            self._wakeups.start_anew()
+        self._wish_listener = None
+        self._ended = threading.Event()
+        self._line = threading.Lock()
         self._lock = threading.Lock()
         self._watching = threading.Lock()
         self._reading = threading.Semaphore(_MOST_READERS)
-        self._ended = threading.Event()
         self._temporary = False
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, post
 from litestar.exceptions import ClientException, HTTPException, NotFoundException
 from litestar.params import FromPath
 
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
 from dalsegno.server.asking import ask
+from dalsegno.server.hub import Hub
+
+_LONGEST_WAIT = 20.0
+"""Seconds after which one who waits is answered, changed or not: before anything between here and there hangs up."""
 
 
 @post(PATH + "{operation:str}", status_code=200, include_in_schema=False)
@@ -22,9 +27,23 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
     if request.content_type[0] != MEDIA_TYPE:
         raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
     body = _unpacked(await request.body(), request)
-    state = request.app.state
-    result = await ask(request, found.call, state.backend, body)
+    if operation == "wait_for_change":
+        result = msgspec.msgpack.encode(await _wait_for_change(request, *found.read_arguments(body)))
+    else:
+        result = await ask(request, found.call, request.app.state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
+
+
+async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout: float) -> Any:
+    """Wait without a thread: any number of others may be waiting."""
+    state = request.app.state
+    hub: Hub = state.hub
+    number = hub.number
+    newer = await ask(request, state.backend.change_token)
+    if newer == token:
+        await hub.wait(number, min(timeout, _LONGEST_WAIT))
+        newer = await ask(request, state.backend.change_token)
+    return newer
 
 
 def _unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
