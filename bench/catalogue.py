@@ -249,4 +249,19 @@ CASES = (
         sizes=(50_000,),
         quick_sizes=(1_000,),
     ),
+    Case(
+        "lists",
+        "lists and counts of the API, each filter finding none, few and most",
+        (
+            Figure("one_worst_p95_ms", "API: slowest list or count, all in one flow run: p95, ms", names_size=True),
+            Figure("one_median_p95_ms", "API: the usual list or count, all in one flow run: p95, ms", names_size=True),
+            Figure("many_worst_p95_ms", "API: slowest list or count, over many flow runs: p95, ms", names_size=True),
+            Figure("many_median_p95_ms", "API: the usual list or count, over many flow runs: p95, ms", names_size=True),
+        ),
+        ALONE,
+        sizes=(1_000_000,),
+        quick_sizes=(2_000,),
+        repeats=1,
+        limit_seconds=LONG_LIMIT_SECONDS,
+    ),
 )

@@ -233,6 +233,10 @@ class AcquireConcurrencySlotTimeoutError(ConcurrencySlotAcquisitionError, Timeou
     """Slots of a concurrency limit were not to be had within `timeout_seconds`."""
 
 
+class StateConflict(BackendError):
+    """The run is in a state from which it cannot go to the one that was asked for."""
+
+
 class FlowVisualizationError(DalsegnoException):
     """A flow cannot be drawn; the message says what is missing: a package, or a value that a task would give."""
 

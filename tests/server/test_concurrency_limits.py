@@ -79,4 +79,4 @@ def test_what_cannot_be_a_limit_is_refused(client: httpx.Client) -> None:
         {"name": "a"},
         {"name": "a", "limit": 1, "x": 1},
     ):
-        assert client.post(PATH, json=body).status_code == 400
+        assert client.post(PATH, json=body).status_code == 422

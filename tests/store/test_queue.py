@@ -10,8 +10,10 @@ from tests.store.test_attempts import gone
 from dalsegno import _processes
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import crashes, leases
+from dalsegno._store.forcing import SetState, set_state
 from dalsegno.exceptions import ObjectNotFound, RunIsAlive
 from dalsegno.model.queue import RequestRun
+from dalsegno.model.states import StateType
 from dalsegno.model.views import OpenRun
 
 SECOND = 1_000_000
@@ -198,3 +200,11 @@ def test_a_run_that_ended_by_its_own_word_is_nobodys_any_more(backend: StoreBack
     assert backend.delete_flow_run(run.id)
     left = backend.database.read(lambda connection: connection.execute("SELECT count(*) FROM run_request").fetchone())
     assert left == (0,)
+
+
+def test_a_waiting_run_whose_state_is_forced_waits_no_more(backend: StoreBackend) -> None:
+    run = ask(backend)
+    wanted = SetState(type=StateType.CANCELLED, force=True)
+    backend.database.write(lambda connection: set_state(connection, run.id, wanted, now()))
+    assert state_of(backend, run) == "Cancelled"
+    assert claim(backend, elsewhere()) == []

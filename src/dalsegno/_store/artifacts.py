@@ -45,6 +45,28 @@ def list_artifacts(
     return [_view(row) for row in rows]
 
 
+def latest_artifacts(connection: Connection, after: str | None, limit: int) -> list[ArtifactView]:
+    """Return the newest artifact of each key, by key: two look-ups for each, however many versions it has."""
+    found: list[ArtifactView] = []
+    key = after or ""
+    while len(found) < limit:
+        key = connection.execute("SELECT min(key) FROM artifact WHERE key > ?", (key,)).fetchone()[0]
+        if key is None:
+            break
+        row = connection.execute(f"SELECT {_COLUMNS} FROM artifact WHERE key = ? ORDER BY id DESC LIMIT 1", (key,))
+        found.append(_view(row.fetchone()))
+    return found
+
+
+def describe_artifact(connection: Connection, id: bytes, description: str | None, seen: int, updated: int) -> bool:
+    """Change an artifact's description if it was last changed at the time that somebody saw. False: it was not."""
+    changed = connection.execute(
+        "UPDATE artifact SET description = ?, updated = ? WHERE id = ? AND updated = ?",
+        (description, updated, id, seen),
+    )
+    return changed.rowcount > 0
+
+
 def update_artifact(connection: Connection, id: bytes, data: str, description: str | None, now: int) -> bool:
     """Change an artifact in place; a description of None leaves the old one. False: there is none."""
     changed = connection.execute(

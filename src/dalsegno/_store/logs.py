@@ -36,7 +36,7 @@ def list_logs(
 ) -> list[LogView]:
     """Return log lines of a flow run (its nested flow runs' and tasks' included) or of a task run."""
     conditions = Conditions()
-    root = _add_run(connection, conditions, flow_run_id, task_run_id)
+    root = add_run(connection, conditions, flow_run_id, task_run_id)
     if root is None:
         return []
     if after is not None:
@@ -50,16 +50,16 @@ def list_logs(
         f" ORDER BY timestamp {order}, nonce {order} LIMIT ?",
         [*conditions.values, limit],
     )
-    return [_view(row, root) for row in rows]
+    return [log_view(row, root) for row in rows]
 
 
-def _add_run(
+def add_run(
     connection: Connection,
     conditions: Conditions,
     flow_run_id: bytes | None,
     task_run_id: bytes | None,
 ) -> bytes | None:
-    """Add the conditions on the run; return its root."""
+    """Add the conditions on the run; return its root, or None if no run was named."""
     if task_run_id is not None:
         find = _ROOT_OF_TASK_RUN.format(root=TASK_RUN_ROOT[connection.dialect])
         root = _one(connection, f"{find} WHERE run.id = ?", task_run_id) or task_run_id
@@ -81,7 +81,8 @@ def _one(connection: Connection, statement: str, id: bytes) -> bytes | None:
     return None if row is None else row[0]
 
 
-def _view(row: tuple[Any, ...], root: bytes) -> LogView:
+def log_view(row: tuple[Any, ...], root: bytes) -> LogView:
+    """Return a row as readers see it."""
     timestamp, nonce, level, logger, message, flow_run_id, task_run_id = row
     return LogView(
         timestamp=timestamp,

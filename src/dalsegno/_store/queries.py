@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dalsegno._store import filters, processes
+from dalsegno._store import processes, searching
 from dalsegno._store.connection import Connection, Dialect
-from dalsegno._store.filters import Alternative, Conditions
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
     FLOW_RUN_TABLES,
@@ -18,9 +15,13 @@ from dalsegno._store.rows import (
 from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES
 from dalsegno.model.views import FlowRunView, FlowView, Page, RunFilter, TaskRunView
 
+ALL = 2**62
+"""A number of rows that there never are."""
+
 _FLOW_RUN = f"SELECT {FLOW_RUN_COLUMNS}, run.process_id, run.number FROM {FLOW_RUN_TABLES} WHERE run.id = ?"
-_TASK_RUNS: dict[Dialect, str] = {
-    dialect: f"SELECT {columns} FROM {TASK_RUN_TABLES}" for dialect, columns in TASK_RUN_COLUMNS.items()
+_TASK_RUN: dict[Dialect, str] = {
+    dialect: f"SELECT {columns} FROM {TASK_RUN_TABLES} WHERE run.id = ?"
+    for dialect, columns in TASK_RUN_COLUMNS.items()
 }
 _COUNTS_OF_FLOW_RUN = (
     "SELECT state_type, state_name, count(*) FROM task_run WHERE flow_run = ? GROUP BY state_type, state_name"
@@ -38,8 +39,9 @@ _NEWEST_RUN: dict[Dialect, str] = {
 _FLOWS = """
     SELECT name,
         ({newest}),
-        (SELECT count(*) FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name))
-    FROM (SELECT DISTINCT name FROM flow WHERE name > ? ORDER BY name LIMIT ?) AS named
+        (SELECT count(*) FROM (
+            SELECT 1 FROM flow_run WHERE flow_id IN (SELECT id FROM flow WHERE name = named.name) LIMIT ?) AS found)
+    FROM (SELECT DISTINCT name FROM flow WHERE {which} ORDER BY name LIMIT ?) AS named
 """
 _NEWEST_VERSION = """
     SELECT version, description FROM flow
@@ -48,8 +50,8 @@ _NEWEST_VERSION = """
 """
 
 
-def read_flow_run(connection: Connection, id: bytes) -> FlowRunView | None:
-    """Return a flow run with all that is known of it."""
+def read_flow_run(connection: Connection, id: bytes, *, counted: bool = True) -> FlowRunView | None:
+    """Return a flow run with all that is known of it; its task runs are counted only if that is asked for."""
     row = connection.execute(_FLOW_RUN, (id,)).fetchone()
     if row is None:
         return None
@@ -58,57 +60,43 @@ def read_flow_run(connection: Connection, id: bytes) -> FlowRunView | None:
         row,
         whole=True,
         process=None if process is None else process[0],
-        task_run_counts=_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()),
+        task_run_counts=(_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()) if counted else None),
     )
 
 
 def read_task_run(connection: Connection, id: bytes) -> TaskRunView | None:
     """Return a task run with all that is known of it."""
-    row = connection.execute(f"{_TASK_RUNS[connection.dialect]} WHERE run.id = ?", (id,)).fetchone()
+    row = connection.execute(_TASK_RUN[connection.dialect], (id,)).fetchone()
     return None if row is None else task_run_view(row, whole=True)
 
 
 def list_flow_runs(connection: Connection, filter: RunFilter, page: Page) -> list[FlowRunView]:
     """Return a page of flow runs, newest first."""
-    rows = _read_page(
-        connection,
-        f"SELECT {FLOW_RUN_COLUMNS} FROM {FLOW_RUN_TABLES}",
-        filters.flow_run_alternatives(connection, filter),
-        filters.flow_run_conditions(connection.dialect, filter),
-        page,
-    )
-    return [flow_run_view(row, whole=False) for row in rows]
+    return searching.search_all(connection, searching.FLOW_RUNS, filter, page)
 
 
 def list_task_runs(connection: Connection, filter: RunFilter, page: Page) -> list[TaskRunView]:
     """Return a page of task runs, newest first."""
-    rows = _read_page(
-        connection,
-        _TASK_RUNS[connection.dialect],
-        filters.task_run_alternatives(connection, filter),
-        filters.task_run_conditions(connection.dialect, filter),
-        page,
-    )
-    return [task_run_view(row, whole=False) for row in rows]
+    return searching.search_all(connection, searching.TASK_RUNS, filter, page)
 
 
 def count_task_runs(connection: Connection, filter: RunFilter) -> dict[str, int]:
     """Return state name to number of task runs."""
-    conditions = filters.task_run_conditions(connection.dialect, filter)
-    counts: list[tuple[int, str | None, int]] = []
-    for text, values in filters.task_run_alternatives(connection, filter):
-        counts += connection.execute(
-            f"SELECT run.state_type, run.state_name, count(*) FROM {TASK_RUN_TABLES}{conditions.where(text)}"
-            " GROUP BY run.state_type, run.state_name",
-            [*values, *conditions.values],
-        )
-    return _by_name(counts)
+    return searching.count_all(connection, searching.TASK_RUNS, filter)
 
 
-def list_flows(connection: Connection, page_after: str | None, limit: int) -> list[FlowView]:
-    """Return a page of flows by name."""
-    statement = _FLOWS.format(newest=_NEWEST_RUN[connection.dialect])
-    return [_flow_view(connection, *row) for row in connection.execute(statement, (page_after or "", limit)).fetchall()]
+def list_flows(connection: Connection, page_after: str | None, limit: int, counted: int = ALL) -> list[FlowView]:
+    """Return a page of flows by name; up to so many runs of each are counted."""
+    statement = _FLOWS.format(newest=_NEWEST_RUN[connection.dialect], which="name > ?")
+    rows = connection.execute(statement, (counted, page_after or "", limit)).fetchall()
+    return [_flow_view(connection, *row) for row in rows]
+
+
+def read_flow(connection: Connection, name: str, counted: int = ALL) -> FlowView | None:
+    """Return a flow."""
+    statement = _FLOWS.format(newest=_NEWEST_RUN[connection.dialect], which="name = ?")
+    row = connection.execute(statement, (counted, name, 1)).fetchone()
+    return None if row is None else _flow_view(connection, *row)
 
 
 def _flow_view(connection: Connection, name: str, newest: bytes | None, count: int) -> FlowView:
@@ -123,28 +111,6 @@ def _flow_view(connection: Connection, name: str, newest: bytes | None, count: i
         last_run=None if run is None else run.created,
         last_state=None if run is None else run.state.name,
     )
-
-
-def _read_page(
-    connection: Connection,
-    select: str,
-    alternatives: list[Alternative],
-    conditions: Conditions,
-    page: Page,
-) -> list[tuple[Any, ...]]:
-    """Read a page of each alternative, walking its index in order, and merge the pages."""
-    if page.after is not None:
-        conditions.add(f"run.id {'>' if page.oldest_first else '<'} ?", page.after)
-    order = "ASC" if page.oldest_first else "DESC"
-    found: list[tuple[Any, ...]] = []
-    for text, values in alternatives:
-        found += connection.execute(
-            f"{select}{conditions.where(text)} ORDER BY run.id {order} LIMIT ?",
-            [*values, *conditions.values, page.limit],
-        )
-    if len(alternatives) > 1:
-        found.sort(key=lambda row: row[0], reverse=not page.oldest_first)
-    return found[: page.limit]
 
 
 def _by_name(counts: list[tuple[int, str | None, int]]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import next_position
 from dalsegno._store.statements import in_chunks
+from dalsegno.model.states import STATE_TYPES
 from dalsegno.model.views import ReplayEntry
 
 _FIELDS = """
@@ -15,20 +16,21 @@ _FIELDS = """
     run.child_flow_run_id, run.upstream, run.states, run.attempt, run.superseded, task.name AS task_name
 """
 _TABLES = "JOIN task ON task.number = run.task LEFT JOIN flow_run AS owner ON owner.number = run.flow_run"
-# On SQLite each branch walks one index in order and stops at the limit. A root that is not known by number yet when
-# nested task runs came in stands in them by its id.
-_SQLITE_ENTRIES = f"""
-    SELECT * FROM (
-        SELECT {_FIELDS} FROM task_run AS run {_TABLES} WHERE run.flow_run = :number AND run.root IS NULL
-            AND run.id > :after ORDER BY run.id LIMIT :limit)
-    UNION ALL SELECT * FROM (
-        SELECT {_FIELDS} FROM task_run AS run {_TABLES} WHERE run.root = :number AND run.id > :after
-            ORDER BY run.id LIMIT :limit)
-    UNION ALL SELECT * FROM (
-        SELECT {_FIELDS} FROM task_run AS run {_TABLES} WHERE run.root = :id AND run.id > :after
-            ORDER BY run.id LIMIT :limit)
-    ORDER BY 1 LIMIT :limit
-"""
+# On SQLite each branch walks one index in order and stops at the limit; the index by flow run is in order within each
+# type of state. A root that is not known by number yet when nested task runs came in stands in them by its id.
+_BRANCHES = [
+    *(f"run.flow_run = :number AND run.state_type = {code} AND run.root IS NULL" for code in STATE_TYPES),
+    "run.root = :number",
+    "run.root = :id",
+]
+_SQLITE_ENTRIES = (
+    " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {_FIELDS} FROM task_run AS run {_TABLES} WHERE {branch} AND run.id > :after"
+        " ORDER BY run.id LIMIT :limit)"
+        for branch in _BRANCHES
+    )
+    + " ORDER BY 1 LIMIT :limit"
+)
 _POSTGRESQL_ENTRIES = f"""
     SELECT {_FIELDS} FROM task_run AS run {_TABLES}
     WHERE run.root_run_id = :id AND run.id > :after AND run.id <> :id ORDER BY run.id LIMIT :limit

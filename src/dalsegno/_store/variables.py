@@ -33,6 +33,26 @@ def set_variable(connection: Connection, variable: VariableView, *, overwrite: b
     return connection.execute(_INSERT + (_REPLACE if overwrite else " DO NOTHING"), row).rowcount > 0
 
 
+def replace_variable(connection: Connection, variable: VariableView, seen: int) -> bool:
+    """Replace a variable's value and tags if it was last changed at the time that somebody saw. False: it was not."""
+    changed = connection.execute(
+        "UPDATE variable SET value = ?, tags = ?, updated = ? WHERE name = ? AND updated = ?",
+        (
+            msgspec.json.encode(variable.value).decode(),
+            msgspec.json.encode(variable.tags).decode() if variable.tags else None,
+            variable.updated,
+            variable.name,
+            seen,
+        ),
+    )
+    return changed.rowcount > 0
+
+
+def remove_variable(connection: Connection, name: str, seen: int) -> bool:
+    """Delete a variable if it was last changed at the time that somebody saw. False: it was not."""
+    return connection.execute("DELETE FROM variable WHERE name = ? AND updated = ?", (name, seen)).rowcount > 0
+
+
 def unset_variable(connection: Connection, name: str) -> bool:
     """Delete a variable. False: there is none."""
     return connection.execute("DELETE FROM variable WHERE name = ?", (name,)).rowcount > 0

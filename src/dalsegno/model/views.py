@@ -173,9 +173,14 @@ class RunFilter(msgspec.Struct, kw_only=True):
     """Beginning of an id's text; lower case hex, with or without dashes."""
     name: str | None = None
     """Exact name of the run."""
+    name_prefix: str | None = None
+    name_like: str | None = None
+    """Part of the name, whatever its case."""
     flow_names: list[str] = []
     task_names: list[str] = []
     flow_run_ids: list[bytes] = []
+    """Of task runs their flow runs, of flow runs their parents."""
+    parent_task_run_ids: list[bytes] = []
     root_run_ids: list[bytes] = []
     state_types: list[int] = []
     state_names: list[str] = []
@@ -184,6 +189,9 @@ class RunFilter(msgspec.Struct, kw_only=True):
     after: int | None = None
     """Created at or after (microseconds)."""
     before: int | None = None
+    started_after: int | None = None
+    """Started at or after (microseconds)."""
+    started_before: int | None = None
     top_level: bool = False
     """Only runs that are nobody's children."""
     include_superseded: bool = True

@@ -6,34 +6,42 @@ import logging
 
 import anyio
 import anyio.to_thread
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.openapi import OpenAPIConfig
 
-import dalsegno
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno.server import page, problems
-from dalsegno.server.api import concurrency_limits, engine, health, live, results, services
+from dalsegno.server import page, problems, reference
+from dalsegno.server.api import (
+    artifacts,
+    concurrency_limits,
+    engine,
+    flow_run_bulk,
+    flow_run_commands,
+    flow_runs,
+    flows,
+    health,
+    live,
+    logs,
+    results,
+    services,
+    task_runs,
+    variables,
+)
 from dalsegno.server.hub import Hub
 from dalsegno.server.services import Services, services_of
+from dalsegno.server.tracing import traced
 from dalsegno.settings import Settings
 
+_LARGEST_JSON = 1_048_576
+"""Bytes of a request's body, but of those that flows record themselves with."""
 _STORE_CALLS = 32
 """Threads that wait for the database at one time."""
 
 
 def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
     """Return the application that serves a store; whoever made the backend closes it."""
-    return Litestar(
-        route_handlers=[
-            *health.routes,
-            *services.routes,
-            *concurrency_limits.routes,
-            *engine.routes,
-            *results.routes,
-            *live.routes,
-            *page.routes,
-        ],
+    app = Litestar(
+        route_handlers=[*health.routes, *engine.routes, *results.routes, *live.routes, *page.routes, _resources()],
         exception_handlers={Exception: problems.answer},
         state=State(
             {
@@ -49,8 +57,32 @@ def create_app(backend: StoreBackend, settings: Settings) -> Litestar:
         on_startup=[_start],
         on_shutdown=[_stop],
         request_max_body_size=settings.server.max_body_size,
-        openapi_config=OpenAPIConfig(title="Dalsegno", version=dalsegno.__version__, path="/api/docs"),
+        openapi_config=reference.openapi_config(),
         logging_config=None,
+    )
+    # Around everything: Litestar's own middleware does not see requests that no route fits.
+    app.asgi_handler = traced(app.asgi_handler)
+    return app
+
+
+def _resources() -> Router:
+    """Return the API of people, the page and clients, whose bodies are small."""
+    modules = (
+        flow_runs,
+        flow_run_commands,
+        flow_run_bulk,
+        task_runs,
+        flows,
+        logs,
+        artifacts,
+        variables,
+        concurrency_limits,
+        services,
+    )
+    return Router(
+        path="/",
+        route_handlers=[handler for module in modules for handler in module.routes],
+        request_max_body_size=_LARGEST_JSON,
     )
 
 

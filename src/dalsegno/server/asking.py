@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio.to_thread
 from litestar import Request
+
+from dalsegno._store.connection import Connection, Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,3 +18,33 @@ async def ask(request: Request[Any, Any, Any], function: Callable[P, T], *argume
     """Call a function that waits for the database, in a thread."""
     limiter = request.app.state.store_calls
     return await anyio.to_thread.run_sync(lambda: function(*arguments, **keywords), limiter=limiter)
+
+
+async def read(
+    request: Request[Any, Any, Any],
+    function: Callable[Concatenate[Connection, P], T],
+    *arguments: P.args,
+    **keywords: P.kwargs,
+) -> T:
+    """Call a function that reads the database, in a thread, in a transaction of its own."""
+    database: Database = request.app.state.database
+
+    def work(connection: Connection) -> T:
+        return function(connection, *arguments, **keywords)
+
+    return await ask(request, database.read, work)
+
+
+async def write(
+    request: Request[Any, Any, Any],
+    function: Callable[Concatenate[Connection, P], T],
+    *arguments: P.args,
+    **keywords: P.kwargs,
+) -> T:
+    """Call a function that writes the database, in a thread, in a transaction of its own."""
+    database: Database = request.app.state.database
+
+    def work(connection: Connection) -> T:
+        return function(connection, *arguments, **keywords)
+
+    return await ask(request, database.write, work)

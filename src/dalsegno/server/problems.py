@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from msgspec import Meta
 
 from dalsegno import exceptions
 
 MEDIA_TYPE = "application/problem+json"
+REQUEST_ID = "dalsegno_request_id"
+"""The key of a request's id in its scope."""
 
 # The first class that fits decides.
 _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
@@ -19,6 +22,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.RunIsAlive, 409),
     (exceptions.AttemptConflict, 409),
     (exceptions.ObjectAlreadyExists, 409),
+    (exceptions.StateConflict, 409),
     (exceptions.NotAllowed, 403),
     (exceptions.MissingResult, 404),
     (exceptions.StorageError, 503),
@@ -27,7 +31,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.BackendError, 400),
     (msgspec.DecodeError, 400),
 )
-_TITLES = {
+TITLES = {
     400: "The request cannot be understood",
     401: "Login is needed",
     403: "This is not allowed",
@@ -44,35 +48,66 @@ _TITLES = {
 }
 
 
+class InvalidValue(HTTPException):
+    """A value that somebody sent is not valid."""
+
+    status_code = 422
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(detail=message, extra=[{"field": field, "message": message}])
+
+
+class PreconditionFailed(HTTPException):
+    """Somebody else has changed it meanwhile."""
+
+    status_code = 412
+
+
+class TooLarge(HTTPException):
+    """What was sent is larger than is taken."""
+
+    status_code = 413
+
+
+class VersionMismatch(HTTPException):
+    """The client is of a version that this server does not work with."""
+
+    status_code = 400
+
+
+class FieldProblem(msgspec.Struct, kw_only=True):
+    """What is wrong with one field."""
+
+    field: Annotated[str, Meta(description="The field or parameter; `body` for the whole.")]
+    message: Annotated[str, Meta(description="What is wrong with it.")]
+
+
 class ProblemDetails(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What went wrong (RFC 9457)."""
 
-    status: int
-    title: str
-    type: str = "about:blank"
-    detail: str = ""
-    """What happened, to what, and what to do."""
-    instance: str | None = None
-    """The id of the request, as it stands in the server's log."""
-    error: str | None = None
-    """The name of the class in `dalsegno.exceptions`, where it is one of ours."""
-    errors: list[dict[str, Any]] | None = None
-    """What is wrong with single fields: ``{"field": ..., "message": ...}``."""
+    status: Annotated[int, Meta(description="The status of the answer.")]
+    title: Annotated[str, Meta(description="What kind of problem it is.")]
+    type: Annotated[str, Meta(description="A URI for the kind of problem.")] = "about:blank"
+    detail: Annotated[str, Meta(description="What happened, to what, and what to do.")] = ""
+    instance: Annotated[str | None, Meta(description="The id of the request, as it stands in the server's log.")] = None
+    error: Annotated[
+        str | None, Meta(description="The name of the class in `dalsegno.exceptions`, where it is one of ours.")
+    ] = None
+    errors: Annotated[list[FieldProblem] | None, Meta(description="What is wrong with single fields.")] = None
 
 
 def request_id(request: Request[Any, Any, Any]) -> str:
     """Return the id of a request, which stands in the log and in the answer."""
-    found: str | None = request.scope.get("dalsegno_request_id")  # type: ignore[assignment]
+    found: str | None = request.scope.get(REQUEST_ID)  # type: ignore[assignment]
     if found is None:
         found = uuid.uuid4().hex
-        request.scope["dalsegno_request_id"] = found  # type: ignore[typeddict-unknown-key]
+        request.scope[REQUEST_ID] = found  # type: ignore[typeddict-unknown-key]
     return found
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Return the answer for an error: the one exception handler of the application."""
     problem = problem_of(error)
-    problem.instance = f"urn:dalsegno:request:{request_id(request)}"
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status >= 500:
         request.app.state.log.exception(
@@ -80,15 +115,20 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         )
     if problem.status == 503:
         headers["retry-after"] = "1"
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    body = encode_problem(problem, request_id(request))
+    return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def problem_of(error: Exception) -> ProblemDetails:
     """Return an error as problem details; of one that is none of ours nothing is told but that it happened."""
     if isinstance(error, HTTPException):
-        status = error.status_code
-        errors = list(error.extra) if isinstance(error, ValidationException) and isinstance(error.extra, list) else None
-        return ProblemDetails(status=status, title=_title(status), detail=error.detail, errors=errors)
+        errors = _field_problems(error)
+        # What cannot be read at all is a bad request; what reads but is not valid is said field by field.
+        status = 422 if isinstance(error, ValidationException) else error.status_code
+        detail = error.detail
+        if isinstance(error, ValidationException) and errors:
+            detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
+        return ProblemDetails(status=status, title=_title(status), detail=detail, errors=errors or None)
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             ours = isinstance(error, exceptions.DalsegnoException)
@@ -99,5 +139,26 @@ def problem_of(error: Exception) -> ProblemDetails:
     )
 
 
+def encode_problem(problem: ProblemDetails, request_id: str) -> bytes:
+    """Return a problem as JSON, with the id of the request that met it."""
+    problem.instance = f"urn:dalsegno:request:{request_id}"
+    return msgspec.json.encode(problem)
+
+
+def _field_problems(error: HTTPException) -> list[FieldProblem]:
+    """Return what is wrong with single fields, from how Litestar and we say it."""
+    if not isinstance(error.extra, list):
+        return []
+    return [_field_problem(cast("dict[str, Any]", each)) for each in error.extra if isinstance(each, dict)]
+
+
+def _field_problem(told: dict[str, Any]) -> FieldProblem:
+    field = str(told.get("field") or told.get("key") or "body")
+    if told.get("source") == "query":
+        # Handlers name parameters as Python can, queries as the API does.
+        field = field.replace("_", "-")
+    return FieldProblem(field=field, message=str(told.get("message", "")))
+
+
 def _title(status: int) -> str:
-    return _TITLES.get(status, f"HTTP {status}")
+    return TITLES.get(status, f"HTTP {status}")

@@ -61,11 +61,12 @@ CREATE TABLE flow_run (
     result BLOB,
     states BLOB NOT NULL
 );
-CREATE INDEX flow_run_by_root ON flow_run (root_run_id) WHERE root_run_id IS NOT NULL;
-CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id) WHERE parent_flow_run_id IS NOT NULL;
+CREATE INDEX flow_run_by_root ON flow_run (root_run_id, id) WHERE root_run_id IS NOT NULL;
+CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id, id) WHERE parent_flow_run_id IS NOT NULL;
 CREATE INDEX flow_run_by_flow ON flow_run (flow_id, id);
 CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
-CREATE INDEX flow_run_by_name ON flow_run (name);
+CREATE INDEX flow_run_by_state_name ON flow_run (state_name, id) WHERE state_name IS NOT NULL;
+CREATE INDEX flow_run_by_name ON flow_run (name, id);
 -- Unfinished runs only: what finding the dead looks at.
 CREATE INDEX flow_run_unfinished ON flow_run (process_id) WHERE state_type < 6;
 
@@ -95,11 +96,16 @@ CREATE TABLE task_run (
     superseded INTEGER               -- the attempt whose body ended without coming to this call again
 );
 CREATE UNIQUE INDEX task_run_by_id ON task_run (id);
-CREATE INDEX task_run_by_flow_run ON task_run (flow_run, id) WHERE flow_run IS NOT NULL;
+-- In order of ids within each type of state: what lists walk; and all that counts by state need.
+CREATE INDEX task_run_by_flow_run ON task_run (flow_run, state_type, id, state_name) WHERE flow_run IS NOT NULL;
 CREATE INDEX task_run_by_root ON task_run (root, id) WHERE root IS NOT NULL;
 CREATE INDEX task_run_by_parent ON task_run (parent_task_run_id, id) WHERE parent_task_run_id IS NOT NULL;
 CREATE INDEX task_run_by_state ON task_run (state_type, id);
 CREATE INDEX task_run_by_task ON task_run (task, id);
+-- What is NULL in most rows costs those nothing.
+CREATE INDEX task_run_by_state_name ON task_run (state_name, id) WHERE state_name IS NOT NULL;
+CREATE INDEX task_run_by_name ON task_run (name, id) WHERE name IS NOT NULL;
+CREATE INDEX task_run_with_extra ON task_run (id) WHERE extra IS NOT NULL;
 CREATE INDEX task_run_of_process ON task_run (process_id) WHERE process_id IS NOT NULL;
 
 CREATE TABLE result_blob (

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get
+from msgspec import Meta
 
 import dalsegno
+from dalsegno.server import versions
 from dalsegno.server.asking import ask
 
 
 class Health(msgspec.Struct):
     """The server is there."""
 
-    status: str = "ok"
+    status: Annotated[str, Meta(description="`ok`, or `ready` where the database was looked at.")] = "ok"
 
 
 class Version(msgspec.Struct):
     """Which version the server is, and the oldest and newest of the clients that it works with."""
 
-    version: str
-    oldest_client: str
-    newest_client: str
+    version: Annotated[str, Meta(description="The version of the server.")]
+    oldest_client: Annotated[str, Meta(description="The oldest clients that it works with: major and minor version.")]
+    newest_client: Annotated[str, Meta(description="The newest ones.")]
 
 
 @get("/api/health", tags=["Server"], operation_id="read_health")
@@ -41,11 +43,10 @@ async def ready(request: Request[Any, Any, Any]) -> Health:
 @get("/api/version", tags=["Server"], operation_id="read_version")
 async def version() -> Version:
     """Return the version of the server."""
-    major, minor, *_ = (int(part) for part in dalsegno.__version__.split("."))
     return Version(
         version=dalsegno.__version__,
-        oldest_client=f"{major}.{max(0, minor - 1)}",
-        newest_client=f"{major}.{minor + 1}",
+        oldest_client=versions.oldest_client(),
+        newest_client=versions.newest_client(),
     )
 
 

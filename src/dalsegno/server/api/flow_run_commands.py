@@ -1,0 +1,53 @@
+"""What people do to one flow run: cancel, delete, retry, set its state."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from litestar import Request, delete, post
+from litestar.params import JSONBody
+
+from dalsegno.model.resources.commands import CancelledFlowRun, SetFlowRunState
+from dalsegno.model.resources.flow_runs import FlowRun
+from dalsegno.server.api.flow_runs import find_flow_run
+from dalsegno.server.asking import ask
+from dalsegno.server.commands import Cancel, Command, Delete, Retry, to_command
+from dalsegno.server.parameters import Id
+
+_TAGS = ["Flow runs"]
+
+
+@post("/api/flow-runs/{id:uuid}/cancel", operation_id="cancel_flow_run", tags=_TAGS, status_code=200)
+async def cancel(request: Request[Any, Any, Any], id: Id) -> CancelledFlowRun:
+    """Cancel a flow run: at once where nobody executes it; else it is asked to stop. A nested one with its root."""
+    requested = await _perform(request, id, Cancel())
+    return CancelledFlowRun(requested=requested, flow_run=await find_flow_run(request, id))
+
+
+@delete("/api/flow-runs/{id:uuid}", operation_id="delete_flow_run", tags=_TAGS)
+async def delete_flow_run(request: Request[Any, Any, Any], id: Id) -> None:
+    """Delete a flow run that has ended, with all that belongs to it."""
+    await _perform(request, id, Delete())
+
+
+@post("/api/flow-runs/{id:uuid}/set-state", operation_id="set_flow_run_state", tags=_TAGS, status_code=200)
+async def set_state(request: Request[Any, Any, Any], id: Id, data: JSONBody[SetFlowRunState]) -> FlowRun:
+    """Put a flow run into a state that ends it. Whoever still executes it is told to stop, and nothing of it counts."""
+    await _perform(request, id, to_command(data))
+    return await find_flow_run(request, id)
+
+
+@post("/api/flow-runs/{id:uuid}/retry", operation_id="retry_flow_run", tags=_TAGS, status_code=200)
+async def retry(request: Request[Any, Any, Any], id: Id) -> FlowRun:
+    """Have a flow run picked up where it stopped. One that was called in a script is refused, with the command to do
+    it there."""
+    await _perform(request, id, Retry())
+    return await find_flow_run(request, id)
+
+
+async def _perform(request: Request[Any, Any, Any], id: uuid.UUID, command: Command) -> bool:
+    return await ask(request, command.perform, request.app.state.backend, id.bytes)
+
+
+routes = [cancel, delete_flow_run, set_state, retry]
