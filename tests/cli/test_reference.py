@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from dalsegno.cli import COMMANDS
 from dalsegno.cli.exit_codes import EXPLAINED
 from dalsegno.model import limits, records, states, views
-from dalsegno.server.services import ServiceView
+from dalsegno.model.resources.services import ServiceView
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 HIDDEN = {"--help", "-h"}

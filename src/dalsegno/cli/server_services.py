@@ -13,7 +13,7 @@ from dalsegno.cli.listing import Table, show_list
 from dalsegno.cli.options import Output, group
 from dalsegno.cli.screen import Screen
 from dalsegno.cli.tables import Cell, Column
-from dalsegno.server.services import ServiceView
+from dalsegno.model.resources.services import ServiceView
 from dalsegno.settings import Settings, get_current_settings
 
 NONE = "The server runs no services: DALSEGNO_SERVER_SERVICES is off."

@@ -15,7 +15,10 @@ import msgspec
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._services import reaper, retention
 from dalsegno._store.connection import Database
+from dalsegno.model.resources.services import ServiceView
 from dalsegno.settings import Settings
+
+__all__ = ["Service", "ServiceView", "Services", "services_of"]
 
 _AT_ONCE = 0.05
 """Seconds until the next tick where the last one left something to do."""
@@ -34,21 +37,6 @@ class Service(msgspec.Struct, frozen=True):
     interval: float
     tick: Callable[[], bool]
     """True: there is more to do."""
-
-
-class ServiceView(msgspec.Struct, kw_only=True):
-    """How a loop does; times are microseconds since 1970."""
-
-    name: str
-    what: str
-    interval: float
-    """Seconds."""
-    last_tick: int | None = None
-    next_tick: int | None = None
-    ticks: int = 0
-    errors: int = 0
-    last_error: str | None = None
-    last_error_at: int | None = None
 
 
 def services_of(backend: StoreBackend, settings: Settings) -> list[Service]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from litestar import Request, get
 
-from dalsegno.server.services import Services, ServiceView
+from dalsegno.model.resources.services import ServiceView
+from dalsegno.server.services import Services
 
 
 @get("/api/services", tags=["Server"], operation_id="list_services")
