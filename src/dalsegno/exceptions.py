@@ -229,6 +229,14 @@ class AttemptConflict(BackendError):
     """Another process has just started the next attempt of this run."""
 
 
+class ConcurrencySlotAcquisitionError(BackendError):
+    """Slots of a concurrency limit could not be had, or were lost."""
+
+
+class AcquireConcurrencySlotTimeoutError(ConcurrencySlotAcquisitionError, TimeoutError):
+    """Slots of a concurrency limit were not to be had within `timeout_seconds`."""
+
+
 class StateConflict(BackendError):
     """The run is in a state from which it cannot go to the one that was asked for."""
 

@@ -12,18 +12,21 @@ from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import calling, clock
 from dalsegno._engine.awaiting import awaited_in_coroutines
+from dalsegno._engine.claims import kept
 from dalsegno._engine.context import TaskRunContext, tags_of
 from dalsegno._engine.dispatch import in_async_context
 from dalsegno._engine.replay import RerunPolicy
-from dalsegno._engine.resuming import fork_execution, resumed_execution
+from dalsegno._engine.resuming import claimed_execution, fork_execution, resumed_execution
+from dalsegno._processes import current_process
 from dalsegno.exceptions import CannotResume, ObjectNotFound
 from dalsegno.flows import Flow, load_flow_from_entrypoint
 from dalsegno.model.ids import id_text, parse_id
+from dalsegno.model.queue import ClaimRuns
 from dalsegno.model.results import pack_plain
 from dalsegno.model.views import FlowRunView
 from dalsegno.tasks import task
 
-__all__ = ["fork_flow_run", "retry_flow_run", "set_task_result", "sleep"]
+__all__ = ["execute_flow_run", "fork_flow_run", "retry_flow_run", "set_task_result", "sleep"]
 
 RunId = str | uuid.UUID | bytes
 
@@ -109,6 +112,41 @@ def fork_flow_run(
     policy = RerunPolicy(from_=_names(from_), changed=changed)
     x = fork_execution(backend, flow, view, dict(parameters or {}), None if scratch else policy)
     return _execute(x, view, return_state)
+
+
+@awaited_in_coroutines
+def execute_flow_run(id: RunId, *, flow: Flow[..., Any] | None = None, return_state: bool = False) -> Any:
+    """Claim a flow run that waits in the queue, even if it is not due yet, and execute it here.
+
+    Gives back what the flow's call gives back; in a coroutine it is to be awaited.
+
+    Args:
+        id: Of the flow run.
+        flow: The flow, where it cannot be loaded from the recorded entry point.
+        return_state: Give the final State instead of the value.
+
+    Raises:
+        ObjectNotFound: There is no such run.
+        CannotResume: It does not wait in the queue, or its code or parameters are not to be had.
+
+    Example:
+        >>> execute_flow_run("0193a0f2-7f3c-7a34-9d3e-0f5e5a9c2b11")
+    """
+    backend = connect()
+    view = _read(backend, id)
+    process = current_process()
+    request = ClaimRuns(process=process, holder=f"process {process.pid} on {process.host}", only=[view.id])
+    claims = backend.claim_runs(request)
+    if not claims:
+        raise CannotResume(f"Flow run {view.name!r} does not wait in the queue: it is {view.state.name}.")
+    claimed = claims[0]
+    with kept(backend, process.id, claimed):
+        try:
+            x = claimed_execution(backend, flow or _load_flow(view), view, claimed.attempt)
+        except BaseException as error:
+            backend.crash_attempt(view.id, claimed.attempt, f"It could not be begun: {type(error).__name__}: {error}")
+            raise
+        return _execute(x, view, return_state)
 
 
 @awaited_in_coroutines

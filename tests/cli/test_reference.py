@@ -13,7 +13,8 @@ from cyclopts import Parameter
 
 from dalsegno.cli import COMMANDS
 from dalsegno.cli.exit_codes import EXPLAINED
-from dalsegno.model import records, states, views
+from dalsegno.model import limits, records, states, views
+from dalsegno.model.resources.services import ServiceView
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 HIDDEN = {"--help", "-h"}
@@ -24,12 +25,16 @@ def commands() -> Iterator[tuple[str, Any]]:
     for word, (module, _) in COMMANDS.items():
         if word == "version":
             continue
-        app = importlib.import_module(f"dalsegno.cli.{module}").app
-        if app.default_command is not None:
-            yield word, app
-        for name in app:
-            if name not in HIDDEN:
-                yield f"{word} {name}", app[name]
+        yield from commands_of(word, importlib.import_module(f"dalsegno.cli.{module}").app)
+
+
+def commands_of(words: str, app: Any) -> Iterator[tuple[str, Any]]:
+    """Give the commands of a group, and of the groups in it."""
+    if app.default_command is not None:
+        yield words, app
+    for name in app:
+        if name not in HIDDEN:
+            yield from commands_of(f"{words} {name}", app[name])
 
 
 def option_names(app: Any) -> list[str]:
@@ -61,6 +66,9 @@ def test_each_exit_code_is_explained_as_help_explains_it() -> None:
         ("artifact", views.ArtifactView, set[str]()),
         ("flow", views.FlowView, set[str]()),
         ("variable", views.VariableView, set[str]()),
+        ("concurrency limit", limits.LimitView, set[str]()),
+        ("slot holder", limits.SlotHolderView, set[str]()),
+        ("service", ServiceView, set[str]()),
     ],
 )
 def test_each_field_is_named(name: str, struct: type[msgspec.Struct], left_out: set[str]) -> None:

@@ -97,6 +97,8 @@ class Process:
 
     # --- as its courier sees it
 
+    beat_every = 2.0
+
     def attempts_under_way(self) -> dict[bytes, int] | None:
         return {self.run.id: 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 from tests.server.conftest import Api
@@ -11,16 +12,39 @@ import dalsegno
 from dalsegno.server import versions
 
 
-def test_every_answer_has_the_id_of_its_request_and_the_version(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "dalsegno.server.requests"):
+class Lines(logging.Handler):
+    """Keeps what is logged; a line may come after its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: list[str] = []
+        self._came = threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._came:
+            self._texts.append(record.getMessage())
+            self._came.notify_all()
+
+    def wait_for(self, start: str, part: str) -> bool:
+        with self._came:
+            return self._came.wait_for(
+                lambda: any(text.startswith(start) and part in text for text in self._texts), timeout=30
+            )
+
+
+def test_every_answer_has_the_id_of_its_request_and_the_version(api: Api) -> None:
+    lines, requests = Lines(), logging.getLogger("dalsegno.server.requests")
+    requests.addHandler(lines)
+    try:
         answer = api.send("GET", "/health")
         given = api.send("GET", "/flow-runs/nothing", 404, headers={"x-request-id": "proxy-7"})
+        assert lines.wait_for("GET /api/health 200 in ", answer.headers["x-request-id"])
+        assert lines.wait_for("GET /api/flow-runs/nothing 404 in ", "proxy-7")
+    finally:
+        requests.removeHandler(lines)
     assert answer.headers["dalsegno-version"] == dalsegno.__version__
     assert given.headers["x-request-id"] == "proxy-7"
     assert given.json()["instance"] == "urn:dalsegno:request:proxy-7"
-    lines = [record.getMessage() for record in caplog.records]
-    assert any(line.startswith("GET /api/health 200 in ") and answer.headers["x-request-id"] in line for line in lines)
-    assert any(line.startswith("GET /api/flow-runs/nothing 404 in ") and "proxy-7" in line for line in lines)
 
 
 def test_an_id_that_could_forge_log_lines_is_not_taken(api: Api) -> None:

@@ -17,7 +17,8 @@ from tests.store.test_attempts import gone, record_of
 from dalsegno import _processes
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import crashes
-from dalsegno._store.processes import LONGEST_SILENCE
+from dalsegno._store.leases import DEFAULT_LENGTH
+from dalsegno._store.processes import Seen
 from dalsegno.model.ids import new_id
 from dalsegno.model.views import RunFilter
 
@@ -73,8 +74,8 @@ def test_two_that_find_the_same_crash_say_it_once(killed: tuple[bytes, int], ope
     backend, first, second = open_backend(), open_backend().database, open_backend().database
     moment = now()
     crashes.find_crashed(first, moment)
-    process = _processes.current_process()
-    second.write(lambda connection: crashes.crash_process(connection, process, moment, moment))
+    seen_here = Seen(_processes.current_process(), moment, DEFAULT_LENGTH, None)
+    second.write(lambda connection: crashes.crash_process(connection, seen_here, moment))
     seen = backend.read_flow_run(killed[0])
     assert seen is not None
     assert [state.name for state in seen.states or []] == ["Running", "Crashed"]
@@ -128,7 +129,7 @@ def test_a_process_that_was_only_thought_dead_corrects_its_run(backend: StoreBac
 def test_a_restart_of_the_machine_is_told_from_a_death() -> None:
     before = msgspec.structs.replace(_processes.current_process(), boot_id="of the start before")
     assert _processes.is_alive(before) is False
-    assert crashes.what_is_known(before, now()).startswith("The machine was restarted")
+    assert crashes.what_is_known(Seen(before, now(), DEFAULT_LENGTH, None)).startswith("The machine was restarted")
 
 
 def test_a_process_of_another_machine_counts_as_alive_while_it_is_heard_of(backend: StoreBackend) -> None:
@@ -136,7 +137,7 @@ def test_a_process_of_another_machine_counts_as_alive_while_it_is_heard_of(backe
     run = Run(process=elsewhere)
     backend.deliver(run.batch(flow_runs=[run.flow_run()]))
     assert backend.find_crashed() == 0
-    assert crashes.find_crashed(backend.database, now() + LONGEST_SILENCE + 1_000_000) == 1
+    assert crashes.find_crashed(backend.database, now() + DEFAULT_LENGTH + 1_000_000) == 1
 
 
 def test_a_process_id_that_is_used_again_is_another_process() -> None:

@@ -90,6 +90,7 @@ def _embedded(url: str, settings: Settings) -> StoreBackend:
         listen_url=settings.database.listen_url,
         runs_age=settings.retention.runs,
         logs_age=settings.retention.logs,
+        lease=settings.leases.length,
     )
 
 

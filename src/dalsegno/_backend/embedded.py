@@ -13,16 +13,29 @@ from dalsegno._store import (
     cache,
     changes,
     crashes,
+    leases,
+    limits,
     logs,
-    processes,
     queries,
+    queue,
     replay,
     retention,
+    slots,
     variables,
 )
 from dalsegno._store.connection import Database
 from dalsegno._store.opening import open_database
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
+from dalsegno.model.limits import (
+    AcquireSlots,
+    LimitChange,
+    LimitKind,
+    LimitView,
+    NewLimit,
+    SlotAnswer,
+    SlotHolderView,
+)
+from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
     ArtifactView,
@@ -48,12 +61,18 @@ class StoreBackend:
     spools = False
 
     def __init__(
-        self, database: Database, *, runs_age: float | None = 90 * _DAY, logs_age: float | None = 30 * _DAY
+        self,
+        database: Database,
+        *,
+        runs_age: float | None = 90 * _DAY,
+        logs_age: float | None = 30 * _DAY,
+        lease: float = leases.DEFAULT_LENGTH / 1e6,
     ) -> None:
         self.database = database
+        self.lease = round(lease * 1e6)
         self._runs_age = runs_age
         self._logs_age = logs_age
-        self._writer = apply.Writer(self.database)
+        self._writer = apply.Writer(self.database, self.lease)
 
     @classmethod
     def open(
@@ -66,6 +85,7 @@ class StoreBackend:
         listen_url: str | None = None,
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
+        lease: float = leases.DEFAULT_LENGTH / 1e6,
     ) -> StoreBackend:
         """Return a backend over the database of a URL."""
         database = open_database(
@@ -75,7 +95,7 @@ class StoreBackend:
             pgbouncer=pgbouncer,
             listen_url=listen_url,
         )
-        return cls(database, runs_age=runs_age, logs_age=logs_age)
+        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
 
     @classmethod
     def in_file(cls, path: str, **options: Any) -> StoreBackend:
@@ -108,13 +128,15 @@ class StoreBackend:
 
     def end_process(self, process_id: bytes) -> None:
         now = self.database.now()
-        self.database.write(lambda connection: processes.end(connection, process_id, now))
+        self.database.write(lambda connection: queue.end_process(connection, process_id, now))
 
     # --- picking up
 
     def open_run(self, request: OpenRun) -> OpenedRun:
         now = self.database.now()
-        opened = self.database.write(lambda connection: attempts.open_run(connection, request, now), express=True)
+        opened = self.database.write(
+            lambda connection: attempts.open_run(connection, request, now, self.lease), express=True
+        )
         self._announce("flow_run", request.flow_run_id)
         return opened
 
@@ -156,6 +178,91 @@ class StoreBackend:
         self._announce("flow_run", flow_run_id)
         self.database.announce_wish()
         return done
+
+    # --- the queue
+
+    def request_run(self, request: RequestRun) -> bool:
+        now = self.database.now()
+        done = self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
+        self._announce("flow_run", request.flow_run_id)
+        return done
+
+    def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
+        return self.database.write(lambda connection: queue.set_priority(connection, flow_run_id, priority))
+
+    def claim_runs(self, request: ClaimRuns) -> list[ClaimedRun]:
+        now = self.database.now()
+        claimed = self.database.write(
+            lambda connection: queue.claim(connection, request, self.lease, now), express=True
+        )
+        if claimed:
+            self._announce("flow_run")
+        return claimed
+
+    def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
+        now = self.database.now()
+        receipt = self.database.write(
+            lambda connection: queue.renew(connection, process_id, held, now), express=True, repeatable=True
+        )
+        receipt.lease = self.lease / 1e6
+        return receipt
+
+    def give_back(self, held: dict[bytes, int]) -> int:
+        now = self.database.now()
+        count = self.database.write(lambda connection: queue.give_back(connection, held, now))
+        self._announce("flow_run")
+        return count
+
+    def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
+        now = self.database.now()
+        done = self.database.write(
+            lambda connection: queue.crash_attempt(connection, flow_run_id, attempt, message, now)
+        )
+        self._announce("flow_run", flow_run_id)
+        return done
+
+    # --- concurrency
+
+    def acquire_slots(self, request: AcquireSlots) -> SlotAnswer:
+        now = self.database.now()
+        return slots.acquire(self.database, request, now)
+
+    def release_slots(self, ids: list[bytes]) -> None:
+        self.database.write(lambda connection: slots.release(connection, ids), express=True, repeatable=True)
+        self._announce("slot")
+
+    def renew_slots(self, ids: list[bytes]) -> list[bytes]:
+        now = self.database.now()
+        return self.database.write(lambda connection: slots.renew(connection, ids, now), express=True, repeatable=True)
+
+    def limited_tags(self) -> list[str]:
+        return self.database.read(limits.limited_tags)
+
+    def create_limit(self, limit: NewLimit) -> LimitView:
+        now = self.database.now()
+        return self.database.write(lambda connection: limits.create(connection, limit, now))
+
+    def update_limit(self, id: bytes, change: LimitChange) -> LimitView:
+        now = self.database.now()
+        return self.database.write(lambda connection: limits.update(connection, id, change, now))
+
+    def delete_limit(self, id: bytes) -> bool:
+        return self.database.write(lambda connection: limits.delete(connection, id))
+
+    def reset_limit(self, id: bytes) -> int:
+        return self.database.write(lambda connection: limits.reset(connection, id))
+
+    def read_limit(self, id: bytes) -> LimitView:
+        return self.database.read(lambda connection: limits.read(connection, id))
+
+    def find_limit(self, kind: LimitKind, name: str) -> LimitView | None:
+        return self.database.read(lambda connection: limits.find(connection, kind, name))
+
+    def list_limits(self, kind: LimitKind, page_after: str | None, limit: int) -> list[LimitView]:
+        return self.database.read(lambda connection: limits.list_page(connection, kind, page_after, limit))
+
+    def list_slot_holders(self, limit_id: bytes, after: bytes | None, limit: int) -> list[SlotHolderView]:
+        return self.database.read(lambda connection: limits.holders(connection, limit_id, after, limit))
 
     # --- reading
 
@@ -259,7 +366,8 @@ class StoreBackend:
     # --- house-keeping
 
     def find_crashed(self) -> int:
-        found = crashes.find_crashed(self.database, self.database.now())
+        now = self.database.now()
+        found = crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
         if found:
             self._announce("flow_run")
             # If one was only thought to be gone, it corrects that; and the sockets of the others are removed.

@@ -35,8 +35,10 @@ _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
 _FIRST_PAUSE = 0.05  # seconds
 _LONGEST_PAUSE = 2.0
-# The journal, which calls these, has its own way of waiting.
-_NEVER_WAITS = frozenset({"deliver", "heartbeat", "end_process"})
+# Whoever calls these (the journal, the keeper of slots) has a way of waiting of their own.
+_NEVER_WAITS = frozenset(
+    {"deliver", "heartbeat", "end_process", "renew_leases", "release_slots", "renew_slots", "limited_tags"}
+)
 
 
 class HttpBackend:

@@ -28,7 +28,9 @@ COMPRESSED = "deflate"
 """The Content-Encoding of large bodies: zlib."""
 
 # What each needs, and whether doing it twice is the same as doing it once.
-_ONCE = frozenset({"open_run", "delete_flow_run", "set_variable", "unset_variable"})
+_ONCE = frozenset(
+    {"open_run", "delete_flow_run", "set_variable", "unset_variable", "claim_runs", "create_limit", "delete_limit"}
+)
 _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,
@@ -39,6 +41,19 @@ _ROLES: Mapping[str, Role] = {
     "set_task_result": Role.OPERATOR,
     "delete_flow_run": Role.OPERATOR,
     "update_artifact": Role.OPERATOR,
+    "request_run": Role.OPERATOR,
+    "set_priority": Role.OPERATOR,
+    "claim_runs": Role.OPERATOR,
+    "renew_leases": Role.OPERATOR,
+    "give_back": Role.OPERATOR,
+    "crash_attempt": Role.OPERATOR,
+    "acquire_slots": Role.OPERATOR,
+    "release_slots": Role.OPERATOR,
+    "renew_slots": Role.OPERATOR,
+    "reset_limit": Role.OPERATOR,
+    "create_limit": Role.EDITOR,
+    "update_limit": Role.EDITOR,
+    "delete_limit": Role.EDITOR,
     "set_variable": Role.EDITOR,
     "unset_variable": Role.EDITOR,
 }

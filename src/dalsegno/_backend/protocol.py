@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from dalsegno.model.limits import (
+    AcquireSlots,
+    LimitChange,
+    LimitKind,
+    LimitView,
+    NewLimit,
+    SlotAnswer,
+    SlotHolderView,
+)
+from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
     ArtifactView,
@@ -90,6 +100,83 @@ class Backend(Protocol):
 
     def delete_flow_run(self, flow_run_id: bytes) -> bool:
         """Delete a run that has ended, with all that belongs to it. Raises RunIsAlive."""
+        ...
+
+    # --- the queue
+    def request_run(self, request: RequestRun) -> bool:
+        """Put a run into the queue. False: it waits there already. Raises ObjectNotFound or RunIsAlive."""
+        ...
+
+    def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
+        """Change the priority of a run that waits in the queue. False: it does not."""
+        ...
+
+    def claim_runs(self, request: ClaimRuns) -> list[ClaimedRun]:
+        """Claim runs that wait, under a lease that has to be renewed: the most urgent first."""
+        ...
+
+    def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
+        """Renew the leases of claimed runs, each at an attempt, and learn what is wanted of them."""
+        ...
+
+    def give_back(self, held: dict[bytes, int]) -> int:
+        """Put claimed runs that were not begun back into the queue; return how many."""
+        ...
+
+    def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
+        """Call the attempt of a claimed run Crashed, for a reason that is known, and recover it by its policy.
+
+        False: that attempt is over already.
+        """
+        ...
+
+    # --- concurrency
+    def acquire_slots(self, request: AcquireSlots) -> SlotAnswer:
+        """Take slots if nobody came earlier, or keep a place in the line; to be asked again until they are there.
+
+        Raises ConcurrencySlotAcquisitionError where that is no use.
+        """
+        ...
+
+    def release_slots(self, ids: list[bytes]) -> None:
+        """Give slots back, or leave the line."""
+        ...
+
+    def renew_slots(self, ids: list[bytes]) -> list[bytes]:
+        """Renew the leases of slots; return those of the acquisitions that were lost."""
+        ...
+
+    def limited_tags(self) -> list[str]:
+        """Return the tags whose task runs need a slot before they start."""
+        ...
+
+    def create_limit(self, limit: NewLimit) -> LimitView:
+        """Make a limit. Raises ObjectAlreadyExists."""
+        ...
+
+    def update_limit(self, id: bytes, change: LimitChange) -> LimitView:
+        """Change a limit. Raises ObjectNotFound."""
+        ...
+
+    def delete_limit(self, id: bytes) -> bool:
+        """Delete a limit. False: there is none."""
+        ...
+
+    def reset_limit(self, id: bytes) -> int:
+        """Take all slots of a limit from those who hold them; return how many acquisitions those were."""
+        ...
+
+    def read_limit(self, id: bytes) -> LimitView:
+        """Return a limit. Raises ObjectNotFound."""
+        ...
+
+    def find_limit(self, kind: LimitKind, name: str) -> LimitView | None: ...
+    def list_limits(self, kind: LimitKind, page_after: str | None, limit: int) -> list[LimitView]:
+        """Return a page of limits by name."""
+        ...
+
+    def list_slot_holders(self, limit_id: bytes, after: bytes | None, limit: int) -> list[SlotHolderView]:
+        """Return a page of those who hold slots of a limit."""
         ...
 
     # --- reading

@@ -17,7 +17,7 @@ from dalsegno._engine.session import Session, journal_for
 from dalsegno._engine.spec import FlowSpec, TaskSpec
 from dalsegno._engine.states import MISSING, Lazy, get_state_exception, is_state_iterable, state_result
 from dalsegno._engine.submission import Submissions
-from dalsegno._engine.task_life import TaskExecution, task_life
+from dalsegno._engine.task_life import TaskExecution, alone, task_life
 from dalsegno._engine.threads import ThreadLauncher
 from dalsegno._engine.waiting import refuse_deadlock, upstreams
 from dalsegno.exceptions import UpstreamFailed
@@ -39,7 +39,7 @@ def call_task(
     x = prepare_task(task, task.plan.bind(args, kwargs), wait_for, connect, parent)
     if task.is_generator:
         return generators.stream_task(x, return_state)
-    life = task_life(x)
+    life = task_life(x) if parent is not None else alone(x, task_life(x))
     if task.is_async:
         return _finish_async(life, x.run, return_state)
     drive(life)

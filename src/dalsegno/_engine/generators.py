@@ -12,7 +12,7 @@ from dalsegno._engine import drivers
 from dalsegno._engine.flow_life import FlowExecution, flow_life
 from dalsegno._engine.states import MISSING
 from dalsegno._engine.steps import Call, Life
-from dalsegno._engine.task_life import TaskExecution, task_life
+from dalsegno._engine.task_life import TaskExecution, alone, task_life
 
 if TYPE_CHECKING:
     from dalsegno._engine.runs import Run
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def stream_task(x: TaskExecution, return_state: bool) -> Any:
     """Return a generator, sync or async as the function, that runs the task as it is consumed."""
     x.persist = False
-    return _stream(task_life(x), x.run, x.task.is_async, x.task.name, return_state)
+    life = task_life(x) if x.parent is not None else alone(x, task_life(x))
+    return _stream(life, x.run, x.task.is_async, x.task.name, return_state)
 
 
 def stream_flow(x: FlowExecution, return_state: bool) -> Any:

@@ -24,7 +24,26 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     parameters = recorded_parameters(backend, view)
     index = None if policy is None else _index(backend, view, policy)
     opened = backend.open_run(OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt))
-    session = Session(journal_for(backend), view.id, attempt=opened.attempt)
+    return _execution(backend, flow, view, parameters, index, opened.attempt)
+
+
+def claimed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, attempt: int) -> FlowExecution:
+    """Begin an attempt of a root flow run that was claimed: from where an earlier one broke, if there was one."""
+    logs.ensure_logging()
+    parameters = recorded_parameters(backend, view)
+    index = _index(backend, view, RerunPolicy()) if view.run_count else None
+    return _execution(backend, flow, view, parameters, index, attempt)
+
+
+def _execution(
+    backend: Backend,
+    flow: FlowSpec,
+    view: FlowRunView,
+    parameters: dict[str, Any],
+    index: ReplayIndex | None,
+    attempt: int,
+) -> FlowExecution:
+    session = Session(journal_for(backend), view.id, attempt=attempt)
     run = FlowRun(view.id, session, flow.definition, parameters)
     run.name = view.name
     run.run_count = view.run_count

@@ -28,6 +28,8 @@ from dalsegno.settings import Settings, get_current_settings
 class NoJournal:
     """Takes the place of the journal in a process that was forked by user code: nothing is recorded there."""
 
+    tags_matter = False
+
     def __init__(self, journal: Any) -> None:
         self.backend = journal.backend
         self.process = journal.process

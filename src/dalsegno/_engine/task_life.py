@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from dalsegno._engine import caching, hooks, inputs, logs, task_transactions
+from dalsegno._engine import caching, hooks, inputs, logs, task_slots, task_transactions
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
@@ -175,6 +175,15 @@ def task_life(x: TaskExecution) -> Life:
     yield from finish(x)
 
 
+def alone(x: TaskExecution, life: Life) -> Life:
+    """Live the life of a call outside of runs: its process is heard of while it lasts."""
+    x.session.journal.enter(x.session)
+    try:
+        yield from life
+    finally:
+        x.session.journal.leave(x.session)
+
+
 def body(x: TaskExecution) -> Life:
     """Run the body, as often as retries allow, and bring the run to its final state."""
     task, run = x.task, x.run
@@ -186,6 +195,10 @@ def body(x: TaskExecution) -> Life:
     failures = 0
     entry: tuple[Any, ...]
     while True:
+        slots = (yield from task_slots.take(x)) if x.session.journal.tags_matter else None
+        if isinstance(slots, Exception):
+            yield from conclude(x, *failure(slots))
+            return
         run.run_count += 1
         stamp = now()
         if run.start_time_us is None:
@@ -200,6 +213,8 @@ def body(x: TaskExecution) -> Life:
         except BaseException as error:
             if scope.transaction is not None:
                 x.transaction = task_transactions.bound(x, scope.transaction)
+            if slots is not None and not isinstance(error, GeneratorExit):
+                yield from task_slots.give_back(x, slots)
             yield from interrupted(x, error)
             raise
         else:
@@ -215,6 +230,8 @@ def body(x: TaskExecution) -> Life:
                 entry, data = entry_of(state), raw_data(state)
                 if entry[0] == COMPLETED and data is not MISSING:
                     x.session.keeper.keep_task_result(x, data)
+        if slots is not None:
+            yield from task_slots.give_back(x, slots)
         if scope.transaction is not None:
             x.transaction = task_transactions.bound(x, scope.transaction)
         code = entry[0]

@@ -287,7 +287,7 @@ class Courier:
         say(str(refused))
 
     def _beat(self) -> None:
-        self._next_beat = time.monotonic() + self._limits.heartbeat_interval
+        self._next_beat = time.monotonic() + self._sender.beat_every
         attempts = self._sender.attempts_under_way()
         if attempts is not None:
             self._sender.obey(attempts, self._backend.heartbeat(self._sender.process.id, attempts))

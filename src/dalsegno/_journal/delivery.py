@@ -21,6 +21,11 @@ class Sender(Protocol):
 
     @property
     def process(self) -> ProcessRecord: ...
+    @property
+    def beat_every(self) -> float:
+        """Seconds between heartbeats: well within the lease that they renew."""
+        ...
+
     def attempts_under_way(self) -> dict[bytes, int] | None:
         """Return the recorded roots that are executed now, and their attempts; None if nothing is executed."""
         ...
@@ -103,7 +108,7 @@ class Direct:
             self._wished = False
             self._beat()
             now = time.monotonic()
-            self._next_beat = now + self._limits.heartbeat_interval
+            self._next_beat = now + self._sender.beat_every
             if now >= self._next_clean_up:
                 self._next_clean_up = self._next_beat + (0 if self._clean_up() else _CLEAN_UP_EVERY)
         return max(0.0, self._next_beat - time.monotonic())
@@ -129,7 +134,7 @@ class Direct:
         """Have the other thread ask by a heartbeat as soon as anything may be wanted, not only when one is due."""
         while not self._closing:
             try:
-                heard = self._backend.wait_for_wish(self._sender.process.id, self._limits.heartbeat_interval)
+                heard = self._backend.wait_for_wish(self._sender.process.id, self._sender.beat_every)
             except BackendUnavailable:
                 # The heartbeats meet the same and say so; here too.
                 time.sleep(_PAUSE_AFTER_FAILURE)

@@ -52,6 +52,13 @@ class Journal:
         self._writers: dict[bytes, Writer] = {}
         self._attempts: dict[bytes, int] = {}  # of the roots written lately, also of those that were left
         self._recorded: set[bytes] = set()  # roots whose flow run was acknowledged and had not ended
+        self.limited_tags: frozenset[str] | None = None
+        """Tags whose task runs need a slot, as the backend told last; None: it was not heard of yet."""
+        self.tags_matter = True
+        """False: no task run needs a slot."""
+        self.ask_tags_at = 0.0
+        self.beat_every = limits.heartbeat_interval
+        """See `delivery.Sender`."""
         self._known_definitions: set[int] = set()
         self._process_sent = False
         self._idle = True
@@ -351,6 +358,11 @@ class Journal:
                 else:
                     self._recorded.discard(run.id)
 
+    def know_tags(self, limited: list[str]) -> None:
+        """Note the tags whose task runs need a slot."""
+        self.limited_tags = frozenset(limited)
+        self.tags_matter = bool(limited)
+
     # --- for the delivery
 
     def attempts_under_way(self) -> dict[bytes, int] | None:
@@ -365,6 +377,8 @@ class Journal:
 
     def obey(self, attempts: dict[bytes, int], receipt: Receipt) -> None:
         """See `delivery.Sender`."""
+        self.know_tags(receipt.limited_tags)
+        self.beat_every = min(self._limits.heartbeat_interval, receipt.lease / 3)
         for root in receipt.fenced:
             writer = self._writers.get(root)
             if writer is not None and writer.attempt == attempts.get(root):

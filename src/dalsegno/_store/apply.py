@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import forks, hot_rows, processes
+from dalsegno._store import contact, forks, hot_rows, leases, limits, recovery
 from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
 from dalsegno._store.unflushed import Unflushed
@@ -32,8 +32,10 @@ _MOST_TASK_RUNS = 2048
 _MOST_LOGS = 4096
 _MOST_BLOB_BYTES = 4 << 20
 _SEEN_EVERY = 2_000_000
+_LIMITS_EVERY = 1_000_000
 _REMEMBERED = 10_000
 _CANCELLING = STATE_CODES[StateType.CANCELLING]
+_COMPLETED = STATE_CODES[StateType.COMPLETED]
 
 _INSERT_FLOW = RowStatement(
     "INSERT INTO flow (id, name, version, source_hash, description)",
@@ -91,8 +93,12 @@ _json = msgspec.json.Encoder().encode
 class Writer:
     """What a database was told before and need not be asked or told again: one for each database and process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: int = leases.DEFAULT_LENGTH) -> None:
         self.database = database
+        self.lease = lease
+        self.seen_every = min(_SEEN_EVERY, lease // 6)
+        self._tags: list[str] = []
+        self._tags_read = 0
         self.task_numbers: dict[int, int] = {}
         """TaskDefinition.id to the number of its row; such rows are never deleted."""
         self.unflushed = Unflushed(database)
@@ -109,6 +115,12 @@ class Writer:
     def last_seen(self, process_id: bytes) -> int:
         """Return when a process was last noted."""
         return self._seen.get(process_id, 0)
+
+    def limited_tags(self, connection: Connection, now: int) -> list[str]:
+        """Return the tags whose task runs are limited, as they were a moment ago at most."""
+        if now - self._tags_read > _LIMITS_EVERY:
+            self._tags, self._tags_read = limits.limited_tags(connection), now
+        return self._tags
 
 
 def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
@@ -151,21 +163,35 @@ def heartbeat(writer: Writer, process_id: bytes, attempts: dict[bytes, int], now
 
     def beat(connection: Connection) -> Receipt:
         _restore(writer, connection, now)
-        processes.touch(connection, process_id, now)
-        found = {
-            row[0]: row[1:]
-            for texts, ids in in_chunks(list(attempts))
-            for row in connection.execute(_WANTED.format(texts=texts), ids)
-        }
-        return Receipt(
-            cancel=[id for id in attempts if id in found and found[id][1]],
-            # Its attempt has moved on, or it was deleted.
-            fenced=[id for id, attempt in attempts.items() if id not in found or found[id][0] > attempt],
-        )
+        contact.note(connection, process_id, now)
+        receipt = wishes(connection, attempts)
+        receipt.lease = writer.lease / 1e6
+        receipt.limited_tags = writer.limited_tags(connection, now)
+        return receipt
 
     receipt = writer.database.write(beat, express=True, repeatable=True)
     writer.seen(process_id, now)
     return receipt
+
+
+def wishes(connection: Connection, attempts: dict[bytes, int]) -> Receipt:
+    """Return what is wanted of root runs that are executed under these attempts."""
+    found = {
+        row[0]: row[1:]
+        for texts, ids in in_chunks(list(attempts))
+        for row in connection.execute(_WANTED.format(texts=texts), ids)
+    }
+    return Receipt(
+        cancel=[id for id in attempts if id in found and found[id][1]],
+        # Its attempt has moved on, or it was deleted.
+        fenced=[id for id, attempt in attempts.items() if id not in found or found[id][0] > attempt],
+    )
+
+
+def write_flow_run(connection: Connection, flow: FlowDefinition, run: FlowRunSnapshot) -> None:
+    """Write one flow run that no process executes yet; nothing if it is there."""
+    _define(connection, Batch(attempts={}, flows=[flow]))
+    _UPSERT_FLOW_RUN.run(connection, [_flow_run_row(run)])
 
 
 def _split(batch: Batch) -> Iterator[Batch]:
@@ -217,12 +243,16 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
     """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is
     committed."""
     receipt = _look_at_roots(connection, batch)
+    receipt.lease = writer.lease / 1e6
+    receipt.limited_tags = writer.limited_tags(connection, now)
     if receipt.fenced:
         batch = _without(batch, set(receipt.fenced))
     _define(connection, batch)
-    _note_process(writer, connection, batch, now)
     if batch.flow_runs:
         _UPSERT_FLOW_RUN.run(connection, [_flow_run_row(run) for run in batch.flow_runs])
+        ended = [run.id for run in batch.flow_runs if run.id == run.root_run_id and run.state_type >= _COMPLETED]
+        if ended:
+            recovery.close_claims(connection, ended)
     if batch.blobs:
         _INSERT_BLOB.run(connection, [(blob.id, blob.root_run_id, blob.data) for blob in batch.blobs])
     if batch.task_runs:
@@ -233,6 +263,8 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
         _UPSERT_ARTIFACT.run(connection, [_artifact_row(artifact) for artifact in batch.artifacts])
     if batch.superseded:
         _supersede(connection, batch.superseded, receipt.fenced)
+    # Last: what the batch itself says of runs that were thought to be lost is newer than what stands there.
+    _note_process(writer, connection, batch, now)
     return receipt
 
 
@@ -312,9 +344,9 @@ def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int
     if id is None:
         return
     if batch.process is not None:
-        processes.register(connection, batch.process, now)
-    elif now - writer.last_seen(id) > _SEEN_EVERY:
-        processes.touch(connection, id, now)
+        contact.register(connection, batch.process, writer.lease, now)
+    elif now - writer.last_seen(id) > writer.seen_every:
+        contact.note(connection, id, now)
     else:
         return
     writer.seen(id, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dalsegno._store import crashes, processes
+from dalsegno._store import contact, crashes, leases, processes, recovery
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE, next_position
 from dalsegno._store.statements import locking
@@ -61,20 +61,25 @@ def settle(connection: Connection, root: Root, doing: str, now: int) -> None:
     Crashed."""
     if root.ended:
         return
-    found = processes.find(connection, root.process_id)
-    if found is not None and found[2] is None:
-        process, last_seen, _ = found
-        if processes.is_there(process, last_seen, now):
+    if connection.execute("SELECT 1 FROM ready WHERE flow_run_id = ?", (root.id,)).fetchone() is not None:
+        raise RunIsAlive(
+            f"{root} waits in the queue. Execute it with `dalsegno flow-run execute`, or cancel it, before {doing}."
+        )
+    seen = processes.find(connection, root.process_id)
+    if seen is not None and seen.ended is None:
+        if processes.is_there(seen, leases.counted_from(connection, now), now):
+            process = seen.process
             raise RunIsAlive(
                 f"{root} is executed at this moment by process {process.pid} on {process.host}. Cancel it, "
                 f"or wait "
                 f"for its end, before {doing}."
             )
-        crashes.crash_process(connection, process, last_seen, now)
+        crashes.crash_process(connection, seen, now, recover=False)
     crashes.crash_root(connection, root.id, now)
+    recovery.end_claim(connection, root.id, now, recover=False)
 
 
-def open_run(connection: Connection, request: OpenRun, now: int) -> OpenedRun:
+def open_run(connection: Connection, request: OpenRun, now: int, lease: int = leases.DEFAULT_LENGTH) -> OpenedRun:
     """Open the next attempt of a root flow run, which fences the earlier ones."""
     root = find_root(connection, request.flow_run_id)
     if root.id != request.flow_run_id:
@@ -89,8 +94,10 @@ def open_run(connection: Connection, request: OpenRun, now: int) -> OpenedRun:
             f"retried it."
         )
     settle(connection, root, "retrying it", now)
-    processes.register(connection, request.process, now)
-    opened = OpenedRun(attempt=root.attempt + 1, run_count=root.run_count + 1)
+    contact.register(connection, request.process, lease, now)
+    # Ending a claim may have raised the attempt.
+    attempt = find_root(connection, root.id).attempt + 1
+    opened = OpenedRun(attempt=attempt, run_count=root.run_count + 1)
     chunk = pack_states(opened.attempt, ASIDE, id_time(root.id), [(_PENDING, now)])
     connection.execute(_OPEN, (opened.attempt, opened.run_count, _PENDING, request.process.id, chunk, root.id))
     return opened
@@ -110,6 +117,7 @@ def request_cancel(connection: Connection, flow_run_id: bytes, now: int) -> bool
     message = "Cancelled while no process was executing it."
     unfinished = crashes.unfinished_of_root(connection, root.id)
     crashes.end_runs(connection, unfinished, [], _CANCELLED, message, now, now)
+    recovery.end_claim(connection, root.id, now, recover=False)
     return True
 
 

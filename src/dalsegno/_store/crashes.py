@@ -1,7 +1,7 @@
 """Finds runs whose process is gone and says so in their records; cheap, for it looks at unfinished runs only.
 
-What it writes does not raise a run's version: if the process was only thought to be gone, its next batch
-corrects it.
+What it writes does not raise a run's version: if the process of a run that was called directly was only thought to be
+gone, it corrects that when it is heard of again. The attempt of a claimed run is fenced.
 """
 
 from __future__ import annotations
@@ -9,20 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from dalsegno._processes import boot_time, restarted_since
-from dalsegno._store import processes
+from dalsegno._processes import boot_time, is_alive, restarted_since
+from dalsegno._store import leases, processes, recovery, slots
 from dalsegno._store.connection import Connection, Database, Dialect
-from dalsegno._store.rows import ASIDE
+from dalsegno._store.processes import Seen
 from dalsegno._store.statements import locking
-from dalsegno.model.ids import id_time
-from dalsegno.model.records import ProcessRecord
-from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType, pack_states
+from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType
 
 CRASHED = STATE_CODES[StateType.CRASHED]
 
-_NOT_ENDED = f"SELECT {processes.COLUMNS}, last_seen FROM process WHERE ended IS NULL"
+_NOT_ENDED = f"SELECT {processes.COLUMNS} FROM process WHERE ended IS NULL"
 _GONE = "UPDATE process SET ended = ? WHERE id = ? AND ended IS NULL"
 _FLOW_RUNS_OF_PROCESS = "SELECT number, id, attempt FROM flow_run WHERE process_id = ? AND state_type < 6 ORDER BY id"
+_ROOTS_OF_PROCESS = (
+    "SELECT id FROM flow_run WHERE process_id = ? AND state_type < 6 AND root_run_id IS NULL ORDER BY id"
+)
+# Claims of which nothing was heard but, perhaps, that their holder lives: it may never have learned of them.
+_IDLE_CLAIMS = """
+    SELECT run.id, request.holder, request.renewed, process.lease FROM run_request AS request
+    JOIN flow_run AS run ON run.id = request.flow_run_id LEFT JOIN process ON process.id = run.process_id
+    WHERE request.holder IS NOT NULL AND run.version = 0 AND run.state_type < 6
+"""
 _TASK_RUNS_OF_PROCESS = "SELECT id FROM task_run WHERE process_id = ? AND state_type < 6"
 _UNFINISHED = "FROM task_run WHERE state_type = ? AND id >= ? AND coalesce(state_name, '') <> 'NotReady'"
 _UNFINISHED_TASK_RUNS: dict[Dialect, str] = {
@@ -46,27 +53,64 @@ FlowRunKey = tuple[int, bytes, int]
 def find_crashed(database: Database, now: int) -> int:
     """Mark what processes that are gone left unfinished as Crashed; return how many runs."""
 
-    def look(connection: Connection) -> list[tuple[ProcessRecord, int]]:
-        found = [(processes.from_row(row), row[8]) for row in connection.execute(_NOT_ENDED)]
-        return [(process, seen) for process, seen in found if not processes.is_there(process, seen, now)]
+    def look(connection: Connection) -> list[bytes]:
+        counted_from = leases.counted_from(connection, now)
+        found = [processes.from_row(row) for row in connection.execute(_NOT_ENDED).fetchall()]
+        return [seen.process.id for seen in found if not processes.is_there(seen, counted_from, now)]
+
+    def crash(connection: Connection, process_id: bytes) -> int:
+        # It may have been heard of since: only what stands here and now ends a lease.
+        seen = processes.find(connection, process_id)
+        if seen is None or seen.ended or processes.is_there(seen, leases.counted_from(connection, now), now):
+            return 0
+        return crash_process(connection, seen, now)
 
     gone = database.read(look)
-    if not gone:
-        return 0
-    return database.write(
-        lambda connection: sum(crash_process(connection, process, seen, now) for process, seen in gone),
-        repeatable=True,
-    )
+    return sum(database.write(lambda connection, id=id: crash(connection, id), repeatable=True) for id in gone)
 
 
-def crash_process(connection: Connection, process: ProcessRecord, last_seen: int, now: int) -> int:
+def find_idle_claims(database: Database, now: int) -> int:
+    """End the claims that were not renewed before anything of their attempt came; return how many."""
+
+    def look(connection: Connection) -> dict[bytes, tuple[str, int]]:
+        counted_from = leases.counted_from(connection, now)
+        return {
+            id: (holder, renewed)
+            for id, holder, renewed, lease in connection.execute(_IDLE_CLAIMS).fetchall()
+            if leases.has_ended(renewed, lease or leases.DEFAULT_LENGTH, counted_from, now)
+        }
+
+    def end(connection: Connection, id: bytes) -> int:
+        # Locked, and looked at again: another server may have ended it meanwhile, or its holder renewed it.
+        connection.execute(locking(connection, "SELECT id FROM flow_run WHERE id = ?"), (id,)).fetchone()
+        found = look(connection).get(id)
+        if found is None:
+            return 0
+        holder, renewed = found
+        message = f"Lost contact with {holder}, which had claimed it, since {_clock(renewed)}."
+        end_runs(connection, unfinished_of_root(connection, id), [], CRASHED, message, renewed, now)
+        recovery.end_claim(connection, id, now, recover=True)
+        return 1
+
+    ended = database.read(look)
+    return sum(database.write(lambda connection, id=id: end(connection, id), repeatable=True) for id in ended)
+
+
+def crash_process(connection: Connection, seen: Seen, now: int, *, recover: bool = True) -> int:
     """Mark everything that a process left unfinished as Crashed; return how many flow runs, and task runs
-    outside flows."""
+    outside flows.
+
+    What it held is freed, and runs that it had claimed are fenced, and recovered if their policy says so.
+    """
+    process = seen.process
     flow_runs = connection.execute(locking(connection, _FLOW_RUNS_OF_PROCESS), (process.id,)).fetchall()
     task_roots = [row[0] for row in connection.execute(_TASK_RUNS_OF_PROCESS, (process.id,))]
+    roots = [row[0] for row in connection.execute(_ROOTS_OF_PROCESS, (process.id,))]
     if flow_runs or task_roots:
-        message = what_is_known(process, last_seen)
-        end_runs(connection, flow_runs, task_roots, CRASHED, message, last_seen, now)
+        end_runs(connection, flow_runs, task_roots, CRASHED, what_is_known(seen), seen.last_seen, now)
+    for root in roots:
+        recovery.end_claim(connection, root, now, recover=recover)
+    slots.free_of_process(connection, process.id)
     connection.execute(_GONE, (now, process.id))
     return len(flow_runs) + len(task_roots)
 
@@ -87,15 +131,18 @@ def unfinished_of_root(connection: Connection, root_run_id: bytes) -> list[FlowR
     ).fetchall()
 
 
-def what_is_known(process: ProcessRecord, last_seen: int) -> str:
+def what_is_known(seen: Seen) -> str:
     """Say how a process ended, as far as that can be known afterwards."""
+    process = seen.process
     who = f"Process {process.pid} on {process.host}"
-    seen = f"it was last seen at {_clock(last_seen)}"
+    at = f"it was last seen at {_clock(seen.last_seen)}"
     if restarted_since(process):
         booted = boot_time()
         when = "" if booted is None else f" at {_clock(booted * 1_000_000)}"
-        return f"The machine was restarted{when} while {who} was executing this; {seen}."
-    return f"{who} ended without saying how; {seen}."
+        return f"The machine was restarted{when} while {who} was executing this; {at}."
+    if is_alive(process) is None:
+        return f"Lost contact with process {process.pid} on {process.host} since {_clock(seen.last_seen)}."
+    return f"{who} ended without saying how; {at}."
 
 
 def end_runs(
@@ -143,9 +190,7 @@ def _unfinished_task_runs(
 
 
 def _chunk(id: bytes, attempt: int, code: int, message: str, now: int) -> bytes:
-    # A place of its own, after what the store noted when the attempt was opened and what it said of earlier crashes.
-    position = ASIDE + 1 + max(0, now - id_time(id))
-    return pack_states(attempt, position, id_time(id), [(code, now, None, message)])
+    return recovery.aside(id, attempt, (code, now, None, message), now)
 
 
 def _clock(moment: int) -> str:

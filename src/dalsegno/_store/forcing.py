@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dalsegno._store import attempts, crashes
+from dalsegno._store import attempts, crashes, recovery
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno.exceptions import BackendError, StateConflict
@@ -55,6 +55,8 @@ def set_state(connection: Connection, flow_run_id: bytes, wanted: SetState, now:
     message = f"It had not ended when its run was set to {name or DEFAULT_NAMES[wanted.type]} by hand."
     nested = [key for key in unfinished if key[1] != root.id]
     crashes.end_runs(connection, [*nested, (number, root.id, attempt)], [], _CANCELLED, message, now, now)
+    # It waits in no queue and nobody's claim or slots outlive it.
+    recovery.end_claim(connection, root.id, now, recover=False)
 
 
 def check_state(connection: Connection, flow_run_id: bytes, wanted: SetState) -> attempts.Root:

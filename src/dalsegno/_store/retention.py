@@ -126,6 +126,7 @@ def _delete_root(database: Database, root: bytes) -> int:
     while results := database.write(lambda connection: _delete_task_runs(connection, parameters)):
         delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
+    _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
     rows = database.write(lambda connection: _delete_flow_runs(connection, parameters))
     delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)

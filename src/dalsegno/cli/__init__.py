@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flow": ("flow", "List flows."),
     "artifact": ("artifact", "List and inspect artifacts."),
     "variable": ("variable", "Get, set and list variables."),
+    "gcl": ("gcl", "Global concurrency limits."),
+    "concurrency-limit": ("concurrency_limit", "Limits on tags of task runs."),
     "server": ("server", "Start and stop the server."),
     "user": ("user", "List, make and delete the users of a server."),
     "api-key": ("api_key", "Make, list and revoke the API keys of a server."),

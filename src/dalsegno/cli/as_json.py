@@ -24,9 +24,14 @@ IDS = frozenset(
         "task_run_id",
         "child_flow_run_id",
         "forked_from",
+        "process_id",
     }
 )
-TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", "last_run", "expires"})
+TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", "last_run", "expires", "acquired"}) | {
+    "last_tick",
+    "next_tick",
+    "last_error_at",
+}
 
 
 def show_json(view: msgspec.Struct) -> None:

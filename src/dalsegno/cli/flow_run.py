@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dalsegno.cli import flow_run_deliver, flow_run_logs, flow_run_retry, flow_run_watch
+from dalsegno.cli import flow_run_deliver, flow_run_execute, flow_run_logs, flow_run_retry, flow_run_watch
 from dalsegno.cli.as_json import show_json
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
@@ -30,6 +30,7 @@ app = group("flow-run", "List, inspect, follow, retry, cancel and delete flow ru
 app.command(flow_run_deliver.deliver)
 app.command(flow_run_logs.logs)
 app.command(flow_run_retry.retry)
+app.command(flow_run_execute.execute)
 app.command(flow_run_watch.watch)
 
 

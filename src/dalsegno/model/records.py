@@ -198,6 +198,10 @@ class Receipt(msgspec.Struct, kw_only=True):
     """Root flow runs that somebody wants to be cancelled."""
     fenced: list[bytes] = []
     """Root flow runs whose attempt was ended: nothing of them was written, and they must stop."""
+    lease: float = 30.0
+    """Seconds for which the lease of what the process executes was renewed."""
+    limited_tags: list[str] = []
+    """Tags whose task runs need a slot before they start."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

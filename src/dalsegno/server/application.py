@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.to_thread
 from litestar import Litestar, Router
 from litestar.datastructures import State
 
@@ -24,6 +25,7 @@ from dalsegno.server.api import (
     api_keys,
     artifacts,
     audit_log,
+    concurrency_limits,
     engine,
     flow_run_bulk,
     flow_run_commands,
@@ -34,11 +36,13 @@ from dalsegno.server.api import (
     login,
     logs,
     results,
+    services,
     task_runs,
     users,
     variables,
 )
 from dalsegno.server.hub import Hub
+from dalsegno.server.services import Services, services_of
 from dalsegno.server.tracing import traced
 from dalsegno.settings import Settings
 
@@ -62,6 +66,7 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
                 "backend": backend,
                 "database": backend.database,
                 "settings": settings,
+                "services": Services(services_of(backend, settings) if settings.server.services else []),
                 "max_body_size": settings.server.max_body_size,
                 "hub": Hub(),
                 "log": logging.getLogger("dalsegno.server"),
@@ -97,6 +102,8 @@ def _resources() -> Router:
         users,
         api_keys,
         audit_log,
+        concurrency_limits,
+        services,
     )
     return Router(
         path="/",
@@ -110,9 +117,11 @@ async def _start(app: Litestar) -> None:
     app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
     app.state.hashing_calls = anyio.CapacityLimiter(_HASHING_CALLS)
     app.state.hub.start(app.state.database)
+    app.state.services.start()
 
 
 async def _stop(app: Litestar) -> None:
+    await anyio.to_thread.run_sync(app.state.services.stop)
     app.state.hub.stop()
 
 

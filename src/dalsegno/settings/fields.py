@@ -62,6 +62,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     ] = None
     tls_key_file: Annotated[kind.OptionalPath, "The certificate's private key."] = None
     tls_key_password: Annotated[kind.OptionalSecret, "The password of the private key, if it has one."] = None
+    services: Annotated[kind.Flag, "Whether the server runs the loops that keep the database: leases, retention."] = (
+        True
+    )
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
@@ -176,6 +179,16 @@ class JournalSettings(msgspec.Struct, frozen=True):
     ] = 4_294_967_296
 
 
+class LeasesSettings(msgspec.Struct, frozen=True):
+    """Who executes a run, or holds a slot, has to be heard of."""
+
+    length: Annotated[
+        kind.Seconds,
+        "How long a process on another machine, or a claim, may be silent before it counts as gone; of the server, "
+        "where there is one.",
+    ] = 30.0
+
+
 class RetentionSettings(msgspec.Struct, frozen=True):
     """How long what has ended is kept."""
 
@@ -207,4 +220,5 @@ class Settings(msgspec.Struct, frozen=True):
     flows: FlowsSettings = FlowsSettings()
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
+    leases: LeasesSettings = LeasesSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -32,6 +32,7 @@ _TAGS = (
     Tag("Logs", "What runs wrote to their logs."),
     Tag("Artifacts", "What runs left for people to look at."),
     Tag("Variables", "Named values that flows share."),
+    Tag("Concurrency limits", "How much is done at one time, and who waits."),
     Tag("Live", "What changes, as it changes."),
     Tag("Access", "Who may use the server, and what they changed."),
     Tag("Server", "The server itself."),
