@@ -311,6 +311,7 @@ class Task(Decorated[P, R]):
         return_state: bool = False,
         wait_for: Any = None,
         max_in_flight: int | None = None,
+        chunk_size: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Submit one run for each item of the iterable arguments, which are gone through side by side.
@@ -322,6 +323,10 @@ class Task(Decorated[P, R]):
             wait_for: What all runs wait for.
             max_in_flight: At most so many runs are under way: the iterables may be endless generators, of which
                 no more is taken than is needed. The call then returns when all have been submitted.
+            chunk_size: So many items are handed to the task runner as one unit, and done one after another in one
+                thread, or in one process by one message: for very many tiny items. A unit begins when the inputs of
+                all its items are there. Each item has its run, record, retries and future all the same. Coroutines
+                share a loop in any case.
 
         Raises:
             MappingLengthMismatch: The iterables differ in length.
@@ -334,8 +339,9 @@ class Task(Decorated[P, R]):
         futures = map_calls.submit_all(
             self.plan,
             given,
-            lambda parameters: calling.submit_task(self, parameters, wait_for, connect),
+            lambda children: calling.submit_chunk(self, children, wait_for, connect),
             max_in_flight,
+            chunk_size,
         )
         if return_state:
             futures.wait()
