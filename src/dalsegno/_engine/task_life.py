@@ -328,11 +328,10 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
 
 
 def given_up(x: TaskExecution) -> Life:
-    """The run was brought to its end from outside meanwhile: let go of what it holds, take back what it did."""
+    """The run was brought to its end from outside meanwhile: let go of what it holds, and finish."""
     if x.cache is not None and x.transaction is None:
         yield from caching.store(x)
-    if x.transaction is not None:
-        yield from settle(x)
+    yield from finish(x)
 
 
 def finish(x: TaskExecution) -> Life:

@@ -20,7 +20,7 @@ from dalsegno._engine.steps import Call
 from dalsegno._engine.timers import call_later
 from dalsegno.exceptions import CrashedRun, RunCancelled, TerminationSignal
 
-_GRACE = 0.5
+_GRACE = 1.0
 """Seconds that a process has to unwind its body before it is killed."""
 
 _CANCEL = signal.SIGUSR1
