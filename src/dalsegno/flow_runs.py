@@ -19,7 +19,6 @@ from dalsegno._engine.resuming import fork_execution, resumed_execution
 from dalsegno.exceptions import CannotResume, ObjectNotFound
 from dalsegno.flows import Flow, load_flow_from_entrypoint
 from dalsegno.model.ids import id_text, parse_id
-from dalsegno.model.results import pack_plain
 from dalsegno.model.views import FlowRunView
 from dalsegno.tasks import task
 
@@ -128,6 +127,7 @@ def set_task_result(id: RunId, value: Any) -> None:
         >>> set_task_result(task_run_id, {"rate": 1.08})
         >>> retry_flow_run(flow_run_id)
     """
+    from dalsegno.results.encoding import encode_payload
     from dalsegno.results.plain import plain_payload
 
     payload = plain_payload(value)
@@ -135,7 +135,7 @@ def set_task_result(id: RunId, value: Any) -> None:
         raise TypeError(
             f"The result of a task run that is given by hand must be plain data (JSON), not {type(value).__name__}."
         )
-    connect().set_task_result(parse_id(id), pack_plain(payload), "The result was supplied by hand.")
+    connect().set_task_result(parse_id(id), encode_payload(payload), "The result was supplied by hand.")
 
 
 def sleep(duration: float | timedelta | None = None, *, until: datetime | None = None) -> Any:

@@ -88,11 +88,18 @@ def opened_scope(
     try:
         with tags_of(packed["tags"]), scope_of(scope):
             yield scope
+    except Exception:
+        raise
+    except BaseException as error:
+        submissions.abandon(error)
+        submissions.open_futures.clear()
+        raise
     finally:
         for future in list(submissions.open_futures):
             future.wait()
         submissions.close()
-        journal.barrier(durable=False)
+        if not journal.idle:
+            journal.barrier(durable=False)
         journal.leave(session)
 
 

@@ -31,6 +31,7 @@ class Keeper:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._limits = current_limits()
+        self._short = frozenset[type]() if self._limits.encryption_keys else _SHORT
         self.signer = signer()
 
     def keep_task_result(self, x: TaskExecution, value: Any) -> None:
@@ -38,16 +39,16 @@ class Keeper:
         if not x.persist:
             return
         task = x.task
-        if task.result_serializer is None and task.result_storage is None and task.result_storage_key is None:
+        default = task.result_serializer is None and task.result_storage is None and task.result_storage_key is None
+        if default and type(value) in self._short:
             if value is None:
                 x.run.result = _NONE
                 return
-            if type(value) in _SHORT:
-                try:
-                    x.run.result = b"\x01" + _encode(value)
-                    return
-                except OverflowError:
-                    pass  # an integer of more than 64 bits
+            try:
+                x.run.result = b"\x01" + _encode(value)
+                return
+            except OverflowError:
+                pass  # an integer of more than 64 bits
         try:
             key = None if task.result_storage_key is None else storage_key(task.result_storage_key, x)
         except ConfigurationError as error:

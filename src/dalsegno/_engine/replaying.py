@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dalsegno._engine import logs, task_transactions
 from dalsegno._engine.runs import COMPLETED, TaskRun, now
 from dalsegno._engine.states import MISSING
-from dalsegno.exceptions import DalsegnoException
+from dalsegno.exceptions import DalsegnoException, EncryptionKeyError
 from dalsegno.model.views import ReplayEntry
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _answer(x: TaskExecution, replay: ReplayIndex, entry: ReplayEntry) -> bool:
     if packed is not None:
         try:
             value = x.session.keeper.load(packed, entry.id, entry.run_count, replay.root_run_id)
+        except EncryptionKeyError:
+            raise  # the result is there: to run the task again unasked would be to do its work twice
         except DalsegnoException as error:
             logs.write(x.caller, logging.WARNING, "Task %r runs again: its result cannot be used: %s", name, error)
             return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dalsegno._engine.clock import now
 from dalsegno._engine.states import MISSING, State, StateDetails, engine_state
+from dalsegno.exceptions import RunCancelled
 from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.records import (
     EntryPoint,
@@ -68,6 +69,8 @@ class Run:
     """The data of the last state."""
     refused: bool = False
     """Its body was abandoned: nothing more of it is recorded."""
+    told_to_stop: bool = False
+    """It alone was cancelled, by its runner."""
     extra: dict[str, Any] | None = None
     _sent: int = 0
     _state: State[Any] | None = None
@@ -132,6 +135,11 @@ class Run:
     @property
     def ended(self) -> bool:
         return self.history[-1][0] >= FIRST_TERMINAL_CODE
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether what breaks its body off is that it was cancelled."""
+        return self.told_to_stop or self.session.stop is RunCancelled
 
     @property
     def execution_id(self) -> bytes:

@@ -193,9 +193,15 @@ def body(x: TaskExecution) -> Life:
         yield from advance(x, (RUNNING, stamp) if failures == 0 else (RUNNING, stamp, "Retrying"))
         if task.on_running_hooks:
             yield from hooks.call_all(task.on_running_hooks, task, run, scope)
+        if run.refused:
+            yield from given_up(x)
+            return
         try:
             value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
         except Exception as error:
+            if run.refused:
+                yield from given_up(x)
+                return
             entry, data = failure(error)
         except BaseException as error:
             if scope.transaction is not None:
@@ -203,6 +209,9 @@ def body(x: TaskExecution) -> Life:
             yield from interrupted(x, error)
             raise
         else:
+            if run.refused:
+                yield from given_up(x)
+                return
             if type(value) in _SCALARS:
                 state = None
             else:
@@ -274,6 +283,8 @@ def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
 def advance(x: TaskExecution, entry: tuple[Any, ...], data: Any = MISSING) -> Life:
     """Go to the next state; state handlers may put another in its place."""
     run = x.run
+    if run.refused:
+        return
     if not x.task.state_handlers:
         run.value = data
         run.history.append(entry)
@@ -300,14 +311,26 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
     """Record that the body was broken off by what is no Exception."""
     if isinstance(error, GeneratorExit):
         return
-    cancelled = isinstance(error, RunCancelled) or x.session.stop is RunCancelled
+    if x.run.refused:
+        yield from given_up(x)
+        return
+    cancelled = isinstance(error, RunCancelled) or x.run.cancelled
     entry = (
         (CANCELLED, now(), None, "The run was cancelled.")
         if cancelled
         else (CRASHED, now(), None, crash_message(x.session.cause_of(error)))
     )
     x.run.end_time_us = entry[1]
-    yield from advance(x, entry, error)
+    yield from advance(x, entry, MISSING if x.run.told_to_stop else error)
+    if x.cache is not None and x.transaction is None:
+        yield from caching.store(x)
+    yield from finish(x)
+
+
+def given_up(x: TaskExecution) -> Life:
+    """The run was brought to its end from outside meanwhile: let go of what it holds, and finish."""
+    if x.cache is not None and x.transaction is None:
+        yield from caching.store(x)
     yield from finish(x)
 
 

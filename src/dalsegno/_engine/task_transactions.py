@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dalsegno._engine import caching, drivers, hooks, logs
 from dalsegno._engine.context import Scope, TaskRunContext
 from dalsegno._engine.runs import COMPLETED, PENDING, full_entry, now
@@ -16,11 +18,11 @@ from dalsegno._engine.transacting import BaseTransaction, to_join
 from dalsegno._engine.transaction_groups import commit_group, doom, roll_back_group, run_rollback_hooks
 from dalsegno._engine.transaction_kinds import transaction_class
 from dalsegno._engine.transaction_states import TransactionState
-from dalsegno.exceptions import DalsegnoException, RunFenced, SerializationError
+from dalsegno.exceptions import DalsegnoException, EncryptionKeyError, RunFenced, SerializationError
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import ReplayEntry, TaskRunView
 from dalsegno.results.encoding import cache_address, decode_result, encode_result
-from dalsegno.results.limits import ResultLimits, current_limits
+from dalsegno.results.limits import current_limits
 
 if TYPE_CHECKING:
     from dalsegno._engine.replay import ReplayIndex
@@ -84,7 +86,7 @@ class TaskPart:
     def keep_values(self) -> None:
         """Have a retry know the values, which the hooks may need."""
         transaction = self.transaction
-        limits = ResultLimits(inline=_LARGEST, blob=_LARGEST, largest=_LARGEST, serializer=current_limits().serializer)
+        limits = msgspec.structs.replace(current_limits(), inline=_LARGEST, blob=_LARGEST, largest=_LARGEST)
         try:
             encoded = encode_result(
                 transaction.values,
@@ -180,6 +182,8 @@ class TaskPart:
                 signer=self.session.keeper.signer,
                 address=self._address,
             )
+        except EncryptionKeyError:
+            raise
         except DalsegnoException as error:
             logs.write(self.run, logging.WARNING, "What %r set in its transaction is lost: %s", self.run.name, error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from dalsegno._engine import inputs
@@ -11,7 +11,7 @@ from dalsegno._engine.context import Scope
 from dalsegno._engine.fingerprint import fingerprint
 from dalsegno._engine.futures import RunFuture, is_input
 from dalsegno._engine.replaying import adopt_waiting_row
-from dalsegno._engine.runs import COMPLETED, PENDING, now
+from dalsegno._engine.runs import COMPLETED, PENDING, TaskRun, now
 from dalsegno._engine.states import MISSING, State, state_result
 from dalsegno._engine.steps import Step, WaitFor
 from dalsegno._engine.triggering import Verdict, evaluate
@@ -24,9 +24,11 @@ WAIT_FOR = "wait_for"
 _COLLECTIONS = frozenset({list, tuple, set, dict})
 
 
-def upstreams(x: TaskExecution) -> list[inputs.Found]:
-    """Return the futures and States that a call depends on: those in its arguments, then those in `wait_for`."""
+def upstreams(x: TaskExecution, extra: Mapping[str, Any] | None = None) -> list[inputs.Found]:
+    """Return the futures and States that a call depends on: in its arguments, then in `extra`, then in `wait_for`."""
     found = list(x.scan.found) if x.scan is not None else []
+    if extra:
+        found += inputs.find_inputs(extra, is_input)
     if x.wait_for:
         found += inputs.find_inputs({WAIT_FOR: x.wait_for}, is_input)
     return found
@@ -63,9 +65,7 @@ def settle_inputs(x: TaskExecution) -> Generator[Step, Any, bool]:
     waiting = pending(found)
     if waiting:
         yield WaitFor(waiting)
-    run = x.run
-    executions = [(f.parameter, identity(f.item)) for f in found]
-    run.upstream = [(name, execution[:16]) for name, execution in executions if execution is not None] or None
+    note_upstreams(x.run, found)
     if not may_start(x, found):
         return False
     # The fingerprint is of the arguments as they were given: futures count as their executions.
@@ -74,6 +74,12 @@ def settle_inputs(x: TaskExecution) -> Generator[Step, Any, bool]:
         allow = x.task.trigger is not None
         x.parameters = inputs.replace_parameters(x.parameters, x.scan, is_input, resolver(allow))
     return True
+
+
+def note_upstreams(run: TaskRun, found: Iterable[inputs.Found]) -> None:
+    """Note which runs a call depends on."""
+    executions = [(f.parameter, identity(f.item)) for f in found]
+    run.upstream = [(name, execution[:16]) for name, execution in executions if execution is not None] or None
 
 
 def may_start(x: TaskExecution, found: list[inputs.Found]) -> bool:

@@ -124,6 +124,11 @@ class Journal:
 
     # --- barriers
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that this thread touched is acknowledged already, so that there is nothing to wait for."""
+        return self._idle
+
     def barrier(self, durable: bool = True) -> None:
         """Wait until all that was touched before is acknowledged (with a full fsync if `durable`).
 

@@ -26,6 +26,7 @@ from dalsegno.settings import (
     shown,
     unknown_settings,
 )
+from dalsegno.settings.kinds import Secrets
 
 DEFAULT = "default"
 PROFILE = "profile "
@@ -80,6 +81,8 @@ def setting_views() -> list[SettingView]:
 
 def plain(value: Any) -> Any:
     """Return a value of a setting as JSON can hold it, without the passwords of URLs."""
+    if isinstance(value, Secrets):
+        return shown(value)
     if isinstance(value, tuple):
         return [plain(item) for item in cast("tuple[Any, ...]", value)]
     return shown(value) if isinstance(value, str | Path) else value
@@ -92,7 +95,7 @@ def set(*assignments: Annotated[str, Parameter(help="NAME=VALUE; one or more.")]
     change_profile(changes)
     for name, value in changes:
         setting = find_setting(name)
-        print(f"{setting.name} is {shown(value)!r} in profile {load_current_profile().name!r}.")
+        print(f"{setting.name} is {setting.shown(value)!r} in profile {load_current_profile().name!r}.")
     say_what_wins([name for name, _ in changes])
 
 

@@ -18,6 +18,7 @@ from dalsegno.cli.tables import Column, table
 from dalsegno.settings import (
     Profile,
     Profiles,
+    all_settings,
     get_current_settings,
     load_profiles,
     refresh_settings,
@@ -116,10 +117,16 @@ def in_use(profiles: Profiles) -> str:
     return get_current_settings().profile or profiles.active.name
 
 
+def _shown(profile: Profile) -> dict[str, Any]:
+    """Return what a profile sets, without what is secret."""
+    known = all_settings()
+    return {
+        name: known[name].shown(value) if name in known and known[name].is_secret else plain(value)
+        for name, value in profile.settings.items()
+    }
+
+
 def profile_views(profiles: Profiles) -> Sequence[ProfileView]:
     """Return the profiles, by name."""
     used = in_use(profiles)
-    return [
-        ProfileView(name, name == used, {key: plain(value) for key, value in profiles[name].settings.items()})
-        for name in sorted(profiles)
-    ]
+    return [ProfileView(name, name == used, _shown(profiles[name])) for name in sorted(profiles)]

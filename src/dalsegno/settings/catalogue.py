@@ -11,9 +11,10 @@ import msgspec
 
 from dalsegno.exceptions import SettingError
 from dalsegno.settings.fields import Settings
-from dalsegno.settings.kinds import Kind
+from dalsegno.settings.kinds import Kind, Secrets
 
 PREFIX = "DALSEGNO_"
+HIDDEN = "********"
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^@]*@")
 
 
@@ -56,7 +57,17 @@ class Setting(msgspec.Struct, frozen=True):
         try:
             return self.kind.read(raw)
         except (ValueError, TypeError, RecursionError):
-            raise SettingError(f"{self.name} is {raw!r} (from {source}), but must be {self.kind.allowed}.") from None
+            told = "a text that is kept secret" if self.is_secret else repr(raw)
+            raise SettingError(f"{self.name} is {told} (from {source}), but must be {self.kind.allowed}.") from None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value is not to be shown."""
+        return isinstance(self.default, Secrets)
+
+    def shown(self, raw: Any) -> str:
+        """Return a value that is not read yet as people write it; of a secret one only that there is one."""
+        return HIDDEN if self.is_secret and raw else shown(raw)
 
     def value_in(self, settings: Settings) -> Any:
         """Return its value among `settings`."""
@@ -119,6 +130,8 @@ def find_setting(name: str | Setting) -> Setting:
 
 def shown(value: Any) -> str:
     """Return a value as people write it in a file or shell, without the passwords of URLs."""
+    if isinstance(value, Secrets):
+        return HIDDEN if value else "none"
     if value is None:
         return "none"
     if isinstance(value, bool):
