@@ -13,7 +13,9 @@ from typing import Any
 from dalsegno._engine import hooks, logs
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, current_tags
+from dalsegno._engine.lineage import Replay
 from dalsegno._engine.replay import ReplayIndex
+from dalsegno._engine.replaying import note_rerun
 from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, PENDING, RUNNING, SCHEDULED, FlowRun, now
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import FlowSpec
@@ -43,7 +45,7 @@ class FlowExecution:
         *,
         call: TaskExecution | None = None,
         run: FlowRun | None = None,
-        replay: ReplayIndex | None = None,
+        replay: Replay | None = None,
     ) -> None:
         self.flow = flow
         self.parameters = parameters
@@ -109,11 +111,10 @@ def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, 
         x.run.refused = True
         return False
     x.parameters = x.run.parameters = call.parameters
-    if replay is not None and recorded is not None:
-        if replay.foreign:
-            replay.stands_for(x.run.id_bytes, recorded)
-        else:
+    if replay is not None:
+        if recorded is not None:
             yield Block(lambda: continue_flow_run(x, recorded))
+        replay.enter_flow(call.run.id_bytes, x.run.id_bytes)
     x.run.parent_task_run_id_bytes = call.run.id_bytes
     call.run.child_flow_run_id = x.run.id_bytes
     call.run.custom_name = x.run.name or None
@@ -157,6 +158,7 @@ def prepare(x: FlowExecution) -> Generator[Step, Any, bool]:
         return False
     if x.call is not None:
         x.call.run.custom_name = run.name
+        note_rerun(x.call, x.parameters)  # validation copies what it is given
     record_parameters(x)
     return True
 
@@ -203,7 +205,10 @@ def attempts(x: FlowExecution) -> Life:
 def load_replay(x: FlowExecution) -> None:
     """Read what the run of the body that has just failed recorded, so that the next one picks up there."""
     x.session.journal.barrier(durable=False)
-    x.replay = ReplayIndex(x.session.backend, x.session.root_run_id, within=x.run.id_bytes, same_attempt=True)
+    before, backend, within = x.replay, x.session.backend, x.run.id_bytes
+    if before is None:
+        before = Replay(ReplayIndex(backend, x.session.root_run_id, within=within, begins=True))
+    x.replay = before.successor(backend, within)
 
 
 def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tuple[Any, ...], Any]]:
@@ -328,6 +333,7 @@ def mirror(x: FlowExecution, call: TaskExecution) -> None:
     if entry[0] == COMPLETED and run.value is not MISSING:
         call.session.keeper.keep_task_result(call, run.value)
         x.session.links.note(run.value, stand_in.id_bytes, stand_in.execution_id, len(stand_in.result or b""))
+        note_rerun(call, run.value)
     stand_in.touch()
 
 

@@ -15,6 +15,8 @@ from dalsegno._engine import caching, hooks, inputs, logs, task_transactions
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
+from dalsegno._engine.lineage import Recorded
+from dalsegno._engine.replaying import note_rerun
 from dalsegno._engine.runs import (
     CANCELLED,
     COMPLETED,
@@ -28,6 +30,7 @@ from dalsegno._engine.runs import (
 )
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import TaskSpec
+from dalsegno._engine.state_details import recorded_details
 from dalsegno._engine.states import (
     MISSING,
     State,
@@ -61,7 +64,7 @@ class TaskExecution:
         "scan",
         "submissions",
         "persist",
-        "replayed",
+        "answered_by",
         "beginning",
         "cache",
         "transaction",
@@ -82,7 +85,8 @@ class TaskExecution:
         self.parent = parent
         self.session = session
         self.submissions = submissions
-        self.replayed = False
+        self.answered_by: Recorded | None = None
+        """What an earlier run recorded of the call, if that is its answer."""
         self.beginning: Beginning | None = None
         self.cache: caching.CachePlan | None = None
         self.transaction: BaseTransaction | None = None
@@ -263,6 +267,7 @@ def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
     yield from advance(x, entry, data)
     if run.history[-1][0] == COMPLETED and run.value is not MISSING:
         x.session.links.note(run.value, run.id_bytes, run.execution_id, len(run.result) if run.result else 0)
+        note_rerun(x, run.value)
         if not x.task.cache_result_in_memory and run.result is not None:
             x.session.keeper.forget(run)
     if x.cache is not None and x.transaction is None:
@@ -342,7 +347,7 @@ def state_of(value: Any) -> Generator[Step, Any, State[Any] | None]:
 def entry_of(state: State[Any]) -> tuple[Any, ...]:
     """Return the history entry of a State."""
     name = None if state.name == DEFAULT_NAMES[state.type] else state.name
-    return (STATE_CODES[state.type], now(), name, state.message)
+    return (STATE_CODES[state.type], now(), name, state.message, recorded_details(state.state_details))
 
 
 def retry_delay(
