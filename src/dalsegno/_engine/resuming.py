@@ -6,6 +6,7 @@ from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import logs
+from dalsegno._engine.entrypoints import script_of
 from dalsegno._engine.flow_life import FlowExecution
 from dalsegno._engine.lineage import STARTED_WITH, Replay, replay_for_fork, replay_of, started_with
 from dalsegno._engine.replay import ReplayIndex, RerunPolicy
@@ -26,6 +27,7 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     given_up = ReplayIndex(backend, view.id).untaken() if policy is None else set[bytes]()
     opened = backend.open_run(OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt))
     session = Session(journal_for(backend), view.id, attempt=opened.attempt)
+    session.keeper.script = script_of(view.entry)
     run = FlowRun(view.id, session, flow.definition, parameters)
     run.name = view.name
     run.run_count = view.run_count
@@ -50,6 +52,7 @@ def fork_execution(
     logs.ensure_logging()
     parameters = flow.plan.with_defaults({**recorded_parameters(backend, view), **changes})
     session = Session(journal_for(backend), new_id())
+    session.keeper.script = script_of(view.entry)
     replay = None
     if policy is not None:
         replay = _with_known_names(replay_for_fork(backend, view, session.root_run_id, policy), view)
@@ -68,6 +71,7 @@ def recorded_parameters(backend: Backend, view: FlowRunView) -> dict[str, Any]:
             f"The parameters of flow run {view.name!r} are not to be had: {why}. Run the flow anew, with parameters."
         )
     keeper = Session(journal_for(backend), view.id).keeper
+    keeper.script = script_of(view.entry)
     try:
         return keeper.load(view.parameters, view.id, 0)
     except DalsegnoException as error:

@@ -19,7 +19,7 @@ from dalsegno._engine.transaction_states import TransactionState
 from dalsegno.exceptions import DalsegnoException, RunFenced, SerializationError
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import TaskRunView
-from dalsegno.results.encoding import cache_address, decode_result, encode_result
+from dalsegno.results.encoding import cache_address, encode_result
 from dalsegno.results.limits import ResultLimits, current_limits
 
 if TYPE_CHECKING:
@@ -174,12 +174,7 @@ class TaskPart:
         if packed is None:
             return
         try:
-            self.transaction.values = decode_result(
-                packed,
-                read_blob=self.session.backend.read_blob,
-                signer=self.session.keeper.signer,
-                address=self._address,
-            )
+            self.transaction.values = self.session.keeper.decode(packed, self._address)
         except DalsegnoException as error:
             logs.write(self.run, logging.WARNING, "What %r set in its transaction is lost: %s", self.run.name, error)
 
