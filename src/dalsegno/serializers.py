@@ -175,8 +175,8 @@ class PickleSerializer(Serializer):
         except _NotInMain as error:
             raise SerializationError(
                 f"A pickle cannot be loaded here: it refers to {error.args[0]!r} of the script or notebook that"
-                " wrote it, which is not the program that runs here. Read it there, or retry the run with `dalsegno flow-run"
-                f" retry`; or define {error.args[0]!r} in a module that both import."
+                " wrote it, which is not the program that runs here. Read it there, or retry the run with"
+                f" `dalsegno flow-run retry`; or define {error.args[0]!r} in a module that both import."
             ) from error
         except ConfigurationError:
             raise

@@ -30,7 +30,15 @@ from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
 from dalsegno._engine.task_transactions import around_flow
 from dalsegno._engine.waiting import unquoted
-from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced, Skip, UpstreamFailed
+from dalsegno.exceptions import (
+    BackendError,
+    FlowRunTimeoutError,
+    ParameterTypeError,
+    RunCancelled,
+    RunFenced,
+    Skip,
+    UpstreamFailed,
+)
 from dalsegno.model.ids import new_id
 
 
@@ -83,8 +91,13 @@ def flow_life(x: FlowExecution) -> Life:
             return
         if (yield from prepare(x)):
             yield from attempts(x)
-    except (Exception, GeneratorExit):
+    except GeneratorExit:
         raise
+    except Exception as error:
+        # What keeps a run from going on (its records cannot be read) ends it: nobody else would.
+        if x.run.ended or x.run.refused:
+            raise
+        yield from conclude(x, *failure(x, error))
     except BaseException as error:
         yield from interrupted(x, error)
         raise
@@ -196,9 +209,14 @@ def attempts(x: FlowExecution) -> Life:
         if delay > 0:
             details = {"scheduled_time": now() + round(delay * 1e6)}
             yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details), MISSING)
-            yield Sleep(delay)
+            yield Sleep(delay, x.session)
             x.session.check()
-        yield Block(lambda: load_replay(x))
+        try:
+            yield Block(lambda: load_replay(x))
+        except BackendError as error:
+            logs.write(run, logging.ERROR, "It is not retried: what it recorded cannot be read: %s", error)
+            entry = (FAILED, now(), None, f"{entry[3]} It was not retried: what it recorded could not be read: {error}")
+            break
     yield from conclude(x, entry, data)
 
 
@@ -299,6 +317,7 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
         x.scope.closed = True
     if x.run.ended:
         # It came after the end, while hooks were called or the end was written: what is recorded stays.
+        x.run.touch()
         if x.is_root:
             yield Block(x.session.journal.barrier)
     elif isinstance(error, RunCancelled) or x.session.stop is RunCancelled:

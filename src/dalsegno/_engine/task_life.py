@@ -145,27 +145,46 @@ class TaskExecution:
 
 def task_life(x: TaskExecution) -> Life:
     """Live through one call of a task. What became of it is in `x.run`; only what is no Exception is raised."""
-    task, run = x.task, x.run
+    run = x.run
     if run.refused:
         return  # The body that submitted it was broken off.
     if x.session.stop is not None:
         x.session.check()
     try:
+        if not (yield from start(x)):
+            return
+        yield from body(x)
+        yield from finish(x)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        # A signal may come between any two instructions, not only while the body runs.
+        if run.ended:
+            run.touch()
+        elif run.run_count > 0 and x.answered_by is None:
+            yield from interrupted(x, error)
+        raise
+
+
+def start(x: TaskExecution) -> Generator[Step, Any, bool]:
+    """Settle the inputs of a call, and look for what answers it. False: the body is not to run."""
+    task, run = x.task, x.run
+    try:
         beginning = yield from begin(x)
         if beginning is Beginning.HELD_BACK:
             if run.ended:
                 yield from finish(x)
-            return
+            return False
         if beginning is Beginning.ANSWERED:
             if x.transaction is not None:
                 yield from settle(x)
-            return
+            return False
         if task.name_template is not None and run.custom_name is None:
             run.parameters = x.parameters
             run.custom_name = yield Invoke(task.render_run_name, (x.parameters,), new_scope(x))
         if task.caches and (yield from caching.find(x)):
             yield from finish(x)
-            return
+            return False
     except Exception as error:
         # What users give to be called before the body (a trigger, a name) fails the run as the body would.
         if isinstance(error, Skip):
@@ -174,9 +193,8 @@ def task_life(x: TaskExecution) -> Life:
             logs.failed(run, error)
         yield from conclude(x, *failure(error))
         yield from finish(x)
-        return
-    yield from body(x)
-    yield from finish(x)
+        return False
+    return True
 
 
 def body(x: TaskExecution) -> Life:
@@ -231,7 +249,7 @@ def body(x: TaskExecution) -> Life:
                 if delay > 0:
                     details = {"scheduled_time": now() + round(delay * 1e6)}
                     yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details))
-                    yield Sleep(delay)
+                    yield Sleep(delay, x.session)
                     x.session.check()
                     if run.refused:
                         return  # The body that submitted it was broken off meanwhile.
