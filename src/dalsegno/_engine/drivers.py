@@ -198,8 +198,7 @@ class PooledDrive:
         try:
             step = self._context.run(go_on)
             while True:
-                if isinstance(step, Sleep) and step.seconds > _LONG and not clock.is_fake():
-                    call_later(step.seconds, lambda: self._pool.put(self._begin))
+                if isinstance(step, Sleep) and self._goes_on_after(step.seconds):
                     return
                 if isinstance(step, WaitFor) and self._park(step):
                     return
@@ -210,6 +209,16 @@ class PooledDrive:
             self._at_end(None)
         except BaseException as error:
             self._at_end(error)
+
+    def _goes_on_after(self, seconds: float) -> bool:
+        """Have the life go on later, without a worker. False: it is to sleep here."""
+        if seconds <= _LONG or clock.is_fake():
+            return False
+        try:
+            call_later(seconds, lambda: self._pool.put(self._begin))
+        except RuntimeError:  # no thread for timers
+            return False
+        return True
 
     def _park(self, step: WaitFor) -> bool:
         waiting = [future for future in step.futures if not future.done]

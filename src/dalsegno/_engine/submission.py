@@ -78,7 +78,10 @@ class Submissions:
             future.set_done()
 
         def launch() -> None:
-            launcher.launch(life, context, at_end, is_async=is_async)
+            try:
+                launcher.launch(life, context, at_end, is_async=is_async)
+            except Exception as error:
+                at_end(error)  # no thread or process for it: whoever waits for it must hear of it
 
         waiting = pending(found)
         if waiting:

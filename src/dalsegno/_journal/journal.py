@@ -116,6 +116,8 @@ class Journal:
         self._closing = False
         self._given_up = False
         self._thread: threading.Thread | None = None
+        self._threadless = False
+        self._flushing = threading.Lock()
 
     # --- the hot path
 
@@ -186,6 +188,10 @@ class Journal:
             self._durable = self._durable or durable
             self._urgent.set()
             self._rouse()
+            alone = self._thread is None
+        if alone:
+            self._flush_here()
+        with self._flushed:
             while self._answered < mine:
                 if self._failure is not None:
                     raise self._failure
@@ -194,7 +200,7 @@ class Journal:
     def close(self) -> None:
         """Deliver what is left, say that the process ends, and end the thread."""
         thread = self._thread
-        if thread is None:
+        if thread is None and not (self._process_sent or self._anything()):
             return
         self._closing = True
         try:
@@ -205,7 +211,8 @@ class Journal:
             self._given_up = True
             self._urgent.set()
             self._wake.set()
-            thread.join(5.0)
+            if thread is not None:
+                thread.join(5.0)
 
     # --- the thread
 
@@ -219,8 +226,20 @@ class Journal:
         with self._flushed:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="dalsegno-journal", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self._idle = True  # the next one that changes something tries again
+                    if not self._threadless:
+                        self._threadless = True
+                        _warn(f"The journal has no thread ({error}): what changes is recorded at barriers only.")
+                    return
                 self._thread = thread
-                thread.start()
+
+    def _flush_here(self) -> None:
+        """Flush in this thread, where the journal could not get one of its own."""
+        if self._thread is None:
+            self._flush_or_fail()
 
     def _hold_back(self) -> None:
         """Keep the engine from running away from a slow database: memory stays bounded."""
@@ -279,7 +298,8 @@ class Journal:
     def _flush_or_fail(self) -> None:
         """Flush; a fault of ours must reach whoever waits at a barrier, rather than leave them waiting for ever."""
         try:
-            self._flush()
+            with self._flushing:
+                self._flush()
         except Exception as error:
             self._fail(BackendError(f"The journal met an error that it does not know: {type(error).__name__}: {error}"))
 
