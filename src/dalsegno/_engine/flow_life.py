@@ -215,7 +215,12 @@ def attempts(x: FlowExecution) -> Life:
             yield Block(lambda: load_replay(x))
         except BackendError as error:
             logs.write(run, logging.ERROR, "It is not retried: what it recorded cannot be read: %s", error)
-            entry = (FAILED, now(), None, f"{entry[3]} It was not retried: what it recorded could not be read: {error}")
+            entry = (
+                FAILED,
+                now(),
+                None,
+                f"{entry[3]}. It was not retried: what it recorded could not be read: {error}",
+            )
             break
     yield from conclude(x, entry, data)
 
