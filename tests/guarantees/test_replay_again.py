@@ -161,6 +161,30 @@ def test_what_was_to_run_again_still_is_in_the_flows_own_retry(attempts: Attempt
     assert attempts.said == ["first", "second"]
 
 
+def test_a_task_in_another_process_runs_again_with_all_that_is_inside(attempts: Attempts) -> None:
+    program = """
+from dalsegno.task_runners import ProcessPoolTaskRunner
+
+@task
+def inner():
+    return 1000
+
+@task
+def outer():
+    return inner()
+
+@flow(task_runner=ProcessPoolTaskRunner(max_workers=1))
+def main():
+    found = outer.submit().result()
+    here().fail()
+    return found
+"""
+    attempts.first(attempts.load(program))
+    assert attempts.again(from_="outer").result() == 1000
+    inner = attempts.task_runs("inner")
+    assert sorted(run.superseded_by is None for run in inner) == [False, True]
+
+
 @pytest.mark.parametrize("how", [{"from_": "part"}, {"scratch": True}])
 def test_the_newest_of_what_ran_more_than_once_answers(attempts: Attempts, how: dict[str, Any]) -> None:
     make = bodies(attempts, [1000, 2000, 3000])

@@ -31,7 +31,9 @@ def pack_scope(scope: Scope | None) -> Packed:
         "tags": current_tags(),
         "root": scope.session.root_run_id,
         "attempt": scope.session.attempt,
-        "picks_up": flow_scope is not None and flow_scope.replay is not None,
+        "picks_up": flow_scope is not None
+        and flow_scope.replay is not None
+        and not flow_scope.replay.begins_anew(scope.scope_id),
         "task": _pack_task(scope) if isinstance(scope, TaskRunContext) else None,
         "flow": None if flow_scope is None else _pack_flow(flow_scope),
     }

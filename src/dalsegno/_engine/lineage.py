@@ -69,6 +69,8 @@ class Replay:
         """Execution id of a copy to that of what it was copied from."""
         self._again: set[bytes] = set()
         """The task runs that run again although they completed, with what depends on them."""
+        self._anew: set[bytes] = set()
+        """Those of which nothing that was recorded inside is used."""
         self._aligned: set[bytes] = set()
         """The task runs whose counterparts in the elders are counted as used."""
         self._nested: dict[bytes, list[tuple[ReplayIndex, bytes]]] = {}
@@ -85,7 +87,7 @@ class Replay:
         )
         new = Replay(own, self.elders, self._taken)
         new.same_attempt = True
-        new._again, new._aligned, new._nested = self._again, self._aligned, self._nested
+        new._again, new._anew, new._aligned, new._nested = self._again, self._anew, self._aligned, self._nested
         return new
 
     # --- a call
@@ -169,6 +171,13 @@ class Replay:
             if other.child_flow_run_id is not None:
                 self._nested.setdefault(run_id, []).append((index, other.child_flow_run_id))
 
+    def replaced_by(self, recorded: Recorded) -> list[bytes]:
+        """Return what was recorded inside of a call that runs again from its beginning, and is not used any more."""
+        inside = recorded.index.inside(recorded.entry.id) if recorded.is_own else []
+        if inside:
+            self._anew.add(recorded.entry.id)
+        return inside
+
     def enter_flow(self, stand_in: bytes, flow_run_id: bytes) -> None:
         """Say that a nested flow run begins: what the elders recorded of it answers its calls."""
         for index, recorded in self._nested.get(stand_in, ()):
@@ -197,6 +206,10 @@ class Replay:
     def reruns(self) -> bool:
         """Whether anything runs again although it had completed."""
         return bool(self._again)
+
+    def begins_anew(self, run_id: bytes) -> bool:
+        """Tell whether a task run is run again from its beginning, with all that is inside."""
+        return run_id in self._anew
 
     def runs_again(self, run_id: bytes) -> bool:
         """Tell whether a task run runs again although it, or what it is given, had completed."""

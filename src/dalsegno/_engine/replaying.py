@@ -34,9 +34,9 @@ def adopt(x: TaskExecution) -> bool:
     if x.transaction is not None:
         task_transactions.note_rollback(x, recorded)
     if recorded.is_own:
-        left_out = recorded.index.inside(recorded.entry.id)
-        if left_out:
-            x.session.journal.supersede(x.session.root_run_id, left_out)
+        replaced = replay.replaced_by(recorded)
+        if replaced:
+            x.session.journal.supersede(x.session.root_run_id, replaced)
         continue_row(run, recorded.entry, replay.same_attempt)
     return False
 
