@@ -159,7 +159,10 @@ def sleep(duration: float | timedelta | None = None, *, until: datetime | None =
 
 @task(name="sleep")
 def _sleep(seconds: float | None, until: float | None) -> None:
-    clock.sleep(_left(seconds, until))
+    left = _left(seconds, until)
+    scope = TaskRunContext.get()
+    assert scope is not None
+    scope.session.sleep(left)
 
 
 @task(name="sleep")

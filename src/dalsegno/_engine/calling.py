@@ -143,8 +143,11 @@ def run_execution(x: FlowExecution, return_state: bool = False) -> Any:
     if flow.is_async:
         return _run_flow_async(x, life, return_state)
     if x.is_root:
-        with interrupts.listening(x.session, x.run):
-            drive(life)
+        with interrupts.listening(x.session, x.run) as listener:
+            try:
+                drive(life)
+            finally:
+                listener.end()
     else:
         drive(life)
     return flow_outcome(x, return_state)
@@ -157,7 +160,7 @@ def flow_outcome(x: FlowExecution, return_state: bool) -> Any:
 
 async def _run_flow_async(x: FlowExecution, life: Any, return_state: bool) -> Any:
     if x.is_root:
-        with interrupts.listening_in_loop(x.session):
+        with interrupts.listening_in_loop(x.session, x.run):
             await drive_async(life)
     else:
         await drive_async(life)

@@ -11,6 +11,7 @@ from contextvars import copy_context
 from typing import Any
 
 from dalsegno._engine import clock, logs, timeouts
+from dalsegno._engine.breaking import door
 from dalsegno._engine.context import enter_scope, leave_scope, scope_of
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 
@@ -28,9 +29,30 @@ def drive(life: Life) -> None:
             else:
                 step = send(reply)
     except StopIteration:
+        return
+    except BaseException as error:
+        if getattr(life, "gi_frame", None) is None:  # it has ended, with this
+            raise
+        broken_off = error
+    _drive_on(life, broken_off)
+
+
+def _drive_on(life: Life, error: BaseException) -> None:
+    """Go on with a life that waits for an answer, after a signal that came between two of its steps."""
+    try:
+        step = life.throw(error)
+        while True:
+            try:
+                reply = perform(step)
+            except BaseException as problem:
+                step = life.throw(problem)
+            else:
+                step = life.send(reply)
+    except StopIteration:
         pass
 
 
+@door
 def call(step: Call) -> Any:
     """Call a sync body in its scope."""
     if step.timeout is not None or step.log_prints:
@@ -42,11 +64,13 @@ def call(step: Call) -> Any:
         leave_scope(token)
 
 
+@door
 def _call_with_care(step: Call) -> Any:
     with scope_of(step.scope), logs.prints(step.log_prints), timeouts.limit(step.timeout, step.timeout_error):
         return step.fn(*step.args, **step.kwargs)
 
 
+@door
 def perform(step: Step) -> Any:
     """Perform a step other than Call, blocking."""
     match step:
@@ -55,7 +79,7 @@ def perform(step: Step) -> Any:
                 result = step.fn(*step.args)
                 return run_awaitable(result) if inspect.isawaitable(result) else result
         case Sleep():
-            clock.sleep(step.seconds)
+            step.session.sleep(step.seconds)
         case WaitFor():
             for future in step.futures:
                 future.wait()
@@ -66,9 +90,11 @@ def perform(step: Step) -> Any:
     return None
 
 
+@door
 def run_awaitable(awaitable: Any) -> Any:
     """Run an awaitable (an async hook of a sync run) to its end, on a loop of its own."""
 
+    @door
     async def wait() -> Any:
         return await awaitable
 

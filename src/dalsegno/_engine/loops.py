@@ -29,7 +29,11 @@ class EngineLoop:
         self._told = False
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        threading.Thread(target=self._run, name=f"dalsegno-loop-{level}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name=f"dalsegno-loop-{level}", daemon=True).start()
+        except RuntimeError:
+            self._loop.close()
+            raise
 
     def start(self, coroutine: Coroutine) -> None:
         """Live a life as a coroutine of this loop."""

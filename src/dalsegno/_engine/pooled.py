@@ -103,8 +103,7 @@ class PooledDrive:
         try:
             step = self._context.run(go_on)
             while True:
-                if isinstance(step, Sleep) and step.seconds > _LONG and not clock.is_fake():
-                    call_later(step.seconds, self.start)
+                if isinstance(step, Sleep) and self._goes_on_after(step.seconds):
                     return None
                 if isinstance(step, WaitFor) and self._park(step):
                     return None
@@ -119,6 +118,16 @@ class PooledDrive:
         except BaseException as error:
             self._at_end(error)
         return None
+
+    def _goes_on_after(self, seconds: float) -> bool:
+        """Have the life go on later, without a worker. False: it is to sleep here."""
+        if seconds <= _LONG or clock.is_fake():
+            return False
+        try:
+            call_later(seconds, self.start)
+        except RuntimeError:  # no thread for timers
+            return False
+        return True
 
     def _park(self, step: WaitFor) -> bool:
         waiting = [future for future in step.futures if not future.done]

@@ -13,6 +13,7 @@ from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import task_transactions
+from dalsegno._engine.breaking import door
 from dalsegno._engine.carrying import opened_scope, pack_scope
 from dalsegno._engine.context import Scope, TaskRunContext
 from dalsegno._engine.steps import Call
@@ -110,4 +111,8 @@ def dumps(value: Any) -> bytes:
 
 
 def _blocking(fn: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: asyncio.run(fn(*args, **kwargs))
+    @door
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(fn(*args, **kwargs))
+
+    return run

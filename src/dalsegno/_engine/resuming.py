@@ -6,7 +6,9 @@ from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import logs
+from dalsegno._engine.entrypoints import script_of
 from dalsegno._engine.flow_life import FlowExecution
+from dalsegno._engine.lineage import STARTED_WITH, Replay, replay_for_fork, replay_of, started_with
 from dalsegno._engine.replay import ReplayIndex, RerunPolicy
 from dalsegno._engine.runs import PENDING, FlowRun, now
 from dalsegno._engine.session import Session, journal_for
@@ -22,9 +24,11 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     logs.ensure_logging()
     journal_for(backend).catch_up()
     parameters = recorded_parameters(backend, view)
-    index = None if policy is None else _index(backend, view, policy)
+    replay = None if policy is None else _with_known_names(replay_of(backend, view, policy), view)
+    given_up = ReplayIndex(backend, view.id).untaken() if policy is None else set[bytes]()
     opened = backend.open_run(OpenRun(flow_run_id=view.id, process=current_process(), only_from_attempt=view.attempt))
     session = Session(journal_for(backend), view.id, attempt=opened.attempt)
+    session.keeper.script = script_of(view.entry)
     run = FlowRun(view.id, session, flow.definition, parameters)
     run.name = view.name
     run.run_count = view.run_count
@@ -34,7 +38,12 @@ def resumed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, polic
     run.start_time_us = view.start_time
     run.extra = dict(view.extra) or None
     run.history.append((PENDING, now()))
-    return FlowExecution(flow, parameters, session, run=run, replay=index)
+    if policy is None:
+        # Else the rows that are there would answer the next attempt, and not what runs now.
+        session.journal.supersede(view.id, list(given_up))
+        if view.forked_from is not None:
+            run.note(STARTED_WITH, started_with(None))
+    return FlowExecution(flow, parameters, session, run=run, replay=replay)
 
 
 def fork_execution(
@@ -44,13 +53,15 @@ def fork_execution(
     logs.ensure_logging()
     journal_for(backend).catch_up()
     parameters = flow.plan.with_defaults({**recorded_parameters(backend, view), **changes})
-    index = None if policy is None else _index(backend, view, policy)
     session = Session(journal_for(backend), new_id())
-    if index is not None:
-        index.stands_for(session.root_run_id, view.id)
-    x = FlowExecution(flow, parameters, session, replay=index)
+    session.keeper.script = script_of(view.entry)
+    replay = None
+    if policy is not None:
+        replay = _with_known_names(replay_for_fork(backend, view, session.root_run_id, policy), view)
+    x = FlowExecution(flow, parameters, session, replay=replay)
     x.run.entry = view.entry
     x.run.forked_from = view.id
+    x.run.note(STARTED_WITH, started_with(policy))
     return x
 
 
@@ -62,19 +73,19 @@ def recorded_parameters(backend: Backend, view: FlowRunView) -> dict[str, Any]:
             f"The parameters of flow run {view.name!r} are not to be had: {why}. Run the flow anew, with parameters."
         )
     keeper = Session(journal_for(backend), view.id).keeper
+    keeper.script = script_of(view.entry)
     try:
         return keeper.load(view.parameters, view.id, 0)
     except DalsegnoException as error:
         raise CannotResume(f"The parameters of flow run {view.name!r} cannot be loaded: {error}") from error
 
 
-def _index(backend: Backend, view: FlowRunView, policy: RerunPolicy) -> ReplayIndex:
-    index = ReplayIndex(backend, view.id, policy=policy)
-    unknown = index.unknown_names()
+def _with_known_names(replay: Replay, view: FlowRunView) -> Replay:
+    unknown = replay.unknown_names()
     if unknown:
-        known = ", ".join(sorted(index.task_names)[:20]) or "none"
+        known = ", ".join(sorted(replay.task_names())[:20]) or "none"
         raise ObjectNotFound(
             f"Flow run {view.name!r} ({id_text(view.id)}) has no task or task run {', '.join(sorted(unknown))}. "
             f"Its tasks: {known}."
         )
-    return index
+    return replay

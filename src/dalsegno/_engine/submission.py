@@ -145,13 +145,12 @@ class Submissions:
 
     def _launch(self, units: list[Submitted], launcher: Launcher, found: list[Any], *, is_async: bool) -> None:
         def launch() -> None:
-            if len(units) == 1:
-                (one,) = units
-                one.handle = launcher.launch(one.life, one.context, one.at_end, is_async=is_async)
-                if one.future.run.refused:  # it was given up while it was launched
-                    one.stop(RunCancelled("The run was cancelled."))
-            else:
-                launcher.launch_chunk(units, is_async=is_async)
+            try:
+                _hand_over(units, launcher, is_async=is_async)
+            except Exception as error:
+                for one in units:
+                    if one.handle is None:
+                        one.at_end(error)  # no thread or process for it: whoever waits for it must hear of it
 
         waiting = pending(found) if found else None
         if waiting:
@@ -207,7 +206,10 @@ class Submissions:
                 submitted.give_up(error)
                 submitted.future.set_done()
         if told:
-            call_later(GRACE, lambda: _leave_behind(told, error))
+            try:
+                call_later(GRACE, lambda: _leave_behind(told, error))
+            except RuntimeError:  # no thread for timers
+                _leave_behind(told, error)
 
     def _launchers_of(self, runner: Any) -> list[Launcher]:
         with self._opening:
@@ -244,6 +246,16 @@ def cancel_all(runner: Any) -> None:
         everywhere = list(_all)
     for submissions in everywhere:
         submissions.cancel(runner)
+
+
+def _hand_over(units: Sequence[Submitted], launcher: Launcher, *, is_async: bool) -> None:
+    if len(units) > 1:
+        launcher.launch_chunk(units, is_async=is_async)
+        return
+    (one,) = units
+    one.handle = launcher.launch(one.life, one.context, one.at_end, is_async=is_async)
+    if one.future.run.refused:  # it was given up while it was launched
+        one.stop(RunCancelled("The run was cancelled."))
 
 
 def _leave_behind(told: Iterable[Submitted], error: BaseException) -> None:

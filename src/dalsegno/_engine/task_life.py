@@ -15,6 +15,8 @@ from dalsegno._engine import caching, hooks, inputs, logs, task_transactions
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
+from dalsegno._engine.lineage import Recorded
+from dalsegno._engine.replaying import note_rerun
 from dalsegno._engine.runs import (
     CANCELLED,
     COMPLETED,
@@ -28,6 +30,7 @@ from dalsegno._engine.runs import (
 )
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import TaskSpec
+from dalsegno._engine.state_details import recorded_details
 from dalsegno._engine.states import (
     MISSING,
     State,
@@ -61,7 +64,7 @@ class TaskExecution:
         "scan",
         "submissions",
         "persist",
-        "replayed",
+        "answered_by",
         "beginning",
         "cache",
         "transaction",
@@ -82,7 +85,8 @@ class TaskExecution:
         self.parent = parent
         self.session = session
         self.submissions = submissions
-        self.replayed = False
+        self.answered_by: Recorded | None = None
+        """What an earlier run recorded of the call, if that is its answer."""
         self.beginning: Beginning | None = None
         self.cache: caching.CachePlan | None = None
         self.transaction: BaseTransaction | None = None
@@ -141,27 +145,46 @@ class TaskExecution:
 
 def task_life(x: TaskExecution) -> Life:
     """Live through one call of a task. What became of it is in `x.run`; only what is no Exception is raised."""
-    task, run = x.task, x.run
+    run = x.run
     if run.refused:
         return  # The body that submitted it was broken off.
     if x.session.stop is not None:
         x.session.check()
     try:
+        if not (yield from start(x)):
+            return
+        yield from body(x)
+        yield from finish(x)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        # A signal may come between any two instructions, not only while the body runs.
+        if run.ended:
+            run.touch()
+        elif run.run_count > 0 and x.answered_by is None:
+            yield from interrupted(x, error)
+        raise
+
+
+def start(x: TaskExecution) -> Generator[Step, Any, bool]:
+    """Settle the inputs of a call, and look for what answers it. False: the body is not to run."""
+    task, run = x.task, x.run
+    try:
         beginning = yield from begin(x)
         if beginning is Beginning.HELD_BACK:
             if run.ended:
                 yield from finish(x)
-            return
+            return False
         if beginning is Beginning.ANSWERED:
             if x.transaction is not None:
                 yield from settle(x)
-            return
+            return False
         if task.name_template is not None and run.custom_name is None:
             run.parameters = x.parameters
             run.custom_name = yield Invoke(task.render_run_name, (x.parameters,), new_scope(x))
         if task.caches and (yield from caching.find(x)):
             yield from finish(x)
-            return
+            return False
     except Exception as error:
         # What users give to be called before the body (a trigger, a name) fails the run as the body would.
         if isinstance(error, Skip):
@@ -170,9 +193,8 @@ def task_life(x: TaskExecution) -> Life:
             logs.failed(run, error)
         yield from conclude(x, *failure(error))
         yield from finish(x)
-        return
-    yield from body(x)
-    yield from finish(x)
+        return False
+    return True
 
 
 def body(x: TaskExecution) -> Life:
@@ -236,7 +258,7 @@ def body(x: TaskExecution) -> Life:
                 if delay > 0:
                     details = {"scheduled_time": now() + round(delay * 1e6)}
                     yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details))
-                    yield Sleep(delay)
+                    yield Sleep(delay, x.session)
                     x.session.check()
                     if run.refused:
                         return  # The body that submitted it was broken off meanwhile.
@@ -272,6 +294,7 @@ def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
     yield from advance(x, entry, data)
     if run.history[-1][0] == COMPLETED and run.value is not MISSING:
         x.session.links.note(run.value, run.id_bytes, run.execution_id, len(run.result) if run.result else 0)
+        note_rerun(x, run.value)
         if not x.task.cache_result_in_memory and run.result is not None:
             x.session.keeper.forget(run)
     if x.cache is not None and x.transaction is None:
@@ -365,7 +388,7 @@ def state_of(value: Any) -> Generator[Step, Any, State[Any] | None]:
 def entry_of(state: State[Any]) -> tuple[Any, ...]:
     """Return the history entry of a State."""
     name = None if state.name == DEFAULT_NAMES[state.type] else state.name
-    return (STATE_CODES[state.type], now(), name, state.message)
+    return (STATE_CODES[state.type], now(), name, state.message, recorded_details(state.state_details))
 
 
 def retry_delay(

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from dalsegno._engine.breaking import AGAIN, may_break, may_break_thread
 from dalsegno._engine.timers import Timer, call_later
 
 _GRACE = 0.25  # seconds that a body has to react to the exception before its thread is left behind
@@ -87,7 +88,10 @@ def _arm() -> None:
     signal.setitimer(signal.ITIMER_REAL, left)
 
 
-def _on_alarm(_number: int, _frame: Any) -> None:
+def _on_alarm(_number: int, frame: Any) -> None:
+    if not may_break(frame):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        return
     # The outermost first: when it ends, so does all that is inside.
     now = time.monotonic()
     for deadline in _deadlines:
@@ -114,9 +118,13 @@ class _Watch:
 
     def _fire(self) -> None:
         with self._lock:
-            if not self._over:
+            if self._over:
+                return
+            if may_break_thread(self._thread):
                 self.fired = True
                 raise_in_thread(self._thread, self.kind)
+            else:
+                self._timer = call_later(AGAIN, self._fire)
 
     def end(self) -> None:
         """The body is over; if the exception is on its way, let it arrive here rather than later."""
@@ -132,9 +140,13 @@ class _Watch:
                     raise
 
 
-def raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:
-    """Have a thread raise an exception at its next Python instruction (CPython's PyThreadState_SetAsyncExc)."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(kind))
+def raise_in_thread(thread_id: int, kind: type[BaseException] | None) -> None:
+    """Have a thread raise an exception at its next Python instruction (CPython's PyThreadState_SetAsyncExc).
+
+    None takes back one that is on its way.
+    """
+    wanted = None if kind is None else ctypes.py_object(kind)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), wanted)
 
 
 @contextmanager

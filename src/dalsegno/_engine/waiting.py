@@ -18,6 +18,8 @@ from dalsegno._engine.triggering import Verdict, evaluate
 from dalsegno.exceptions import DalsegnoException
 
 if TYPE_CHECKING:
+    from dalsegno._engine.lineage import Replay
+    from dalsegno._engine.replay import ReplayIndex
     from dalsegno._engine.task_life import TaskExecution
 
 WAIT_FOR = "wait_for"
@@ -106,30 +108,40 @@ def may_start(x: TaskExecution, found: list[inputs.Found]) -> bool:
 
 def stamp_inputs(x: TaskExecution) -> None:
     """Note which results are passed on by hand, and the fingerprint of the arguments."""
-    links = x.session.links
     run = x.run
-    if links.entries:
-        for name, value in x.parameters.items():
-            origin = links.find(value)
-            if origin is not None:
-                if run.upstream is None:
-                    run.upstream = []
-                run.upstream.append((name, origin[0]))
-            elif type(value) in _COLLECTIONS:
-                origins = links.find_in(value)
-                if origins:
-                    run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
+    if not x.session.links.is_empty:
+        _note_links(x)
     if x.flow_scope is not None:
         made = fingerprint(x.parameters, lambda value: identity_here(x, value), x.session.fingerprint_cap)
-        run.fingerprint = run.sought = made.digest
+        run.fingerprint = made.digest
         replay = x.flow_scope.replay
-        if replay is not None and replay.foreign:
-            recorded = fingerprint(
-                x.parameters, lambda value: replay.original(identity_here(x, value)), x.session.fingerprint_cap
-            )
-            run.sought = recorded.digest
+        if replay is not None:
+            run.sought = (made.digest, *(_sought_in(x, replay, elder) for elder in replay.elders))
         if made.digest is None and made.reason is not None:
             x.session.note_unmatchable(run, made.reason)
+
+
+def _note_links(x: TaskExecution) -> None:
+    links, run = x.session.links, x.run
+    # What depends on a run that runs again must be found, also where that is deep in an argument.
+    deep = x.flow_scope is not None and x.flow_scope.replay is not None and x.flow_scope.replay.reruns
+    for name, value in x.parameters.items():
+        origin = links.find(value)
+        if origin is not None:
+            if run.upstream is None:
+                run.upstream = []
+            run.upstream.append((name, origin[0]))
+        elif type(value) in _COLLECTIONS or deep:
+            origins = links.find_in(value, deep=deep)
+            if origins:
+                run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
+
+
+def _sought_in(x: TaskExecution, replay: Replay, elder: ReplayIndex) -> bytes | None:
+    made = fingerprint(
+        x.parameters, lambda value: replay.known_as(elder, identity_here(x, value)), x.session.fingerprint_cap
+    )
+    return made.digest
 
 
 def identity(value: Any) -> bytes | None:

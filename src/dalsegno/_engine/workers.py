@@ -10,11 +10,13 @@ import multiprocessing
 import os
 import signal
 import threading
+import types
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from dalsegno._engine import remote
+from dalsegno._engine.breaking import door, may_break, try_again
 from dalsegno._engine.pooled import Outcome
 from dalsegno._engine.steps import Call
 from dalsegno._engine.timers import call_later
@@ -25,6 +27,9 @@ _GRACE = 1.0
 
 _CANCEL = signal.SIGUSR1
 """Tells a process that its body was cancelled; SIGTERM tells it any other reason to stop."""
+
+_MAIN = threading.main_thread().ident or 0
+"""The thread that runs the bodies, in the other process."""
 
 RunCalls = Callable[[bytes], Iterator[bytes]]
 """In the other process: runs the calls of a message and gives a reply for each."""
@@ -142,7 +147,10 @@ class _Worker:
         pid = self._process.pid
         if self._process.is_alive() and pid is not None:
             os.kill(pid, number)
-        call_later(_GRACE, self._process.kill)
+        try:
+            call_later(_GRACE, self._process.kill)
+        except RuntimeError:  # no thread for timers
+            self._process.kill()
 
     def ended(self, error: BaseException) -> BaseException:
         """Return what the end of the process means for the body that ran in it."""
@@ -174,6 +182,7 @@ def _outcome(reply: bytes, step: Call) -> Outcome:
 # --- in the other process
 
 
+@door
 def _serve(pipe: Connection, run: RunCalls, initializer: Callable[..., object] | None, initargs: Any) -> None:
     """Run what comes through the pipe until that is closed or the parent is gone."""
     signal.signal(_CANCEL, _on_signal)
@@ -190,7 +199,9 @@ def _serve(pipe: Connection, run: RunCalls, initializer: Callable[..., object] |
     _ignore_signals()
 
 
-def _on_signal(number: int, _frame: object) -> None:
+def _on_signal(number: int, frame: types.FrameType | None) -> None:
+    if not may_break(frame) and try_again(lambda: signal.pthread_kill(_MAIN, number)):
+        return
     _ignore_signals()  # one is enough, and what unwinds the body is not to be broken off
     raise RunCancelled("The run was cancelled.") if number == _CANCEL else TerminationSignal(number)
 
