@@ -65,6 +65,7 @@ class Submitted:
     def give_up(self, error: BaseException) -> None:
         """Bring its run to its end here and now; what its life still does is not recorded."""
         _record_crash(self.future, error)
+        self.future.run.touch()  # its own thread may just have noted its end, and could not record it any more
         self.future.run.refused = True
 
 
