@@ -93,10 +93,11 @@ def test_a_body_in_a_process_leaves_our_code_before_it_ends(tmp_path: Path, numb
 
 
 def test_an_end_that_is_noted_and_not_recorded_yet_is_recorded() -> None:
-    go_on = threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
 
     @task
     def body() -> None:
+        begun.set()
         go_on.wait(PATIENCE)
 
     @flow
@@ -105,6 +106,8 @@ def test_an_end_that_is_noted_and_not_recorded_yet_is_recorded() -> None:
         scope = current_scope()
         assert scope is not None
         assert scope.submissions is not None
+        assert begun.wait(PATIENCE)
+        scope.session.journal.barrier(durable=False)
         (submitted,) = scope.submissions.open_futures.values()
         # As the body's own thread does, between two of its instructions.
         submitted.future.run.history.append((CANCELLED, now(), None, "The run was cancelled."))
