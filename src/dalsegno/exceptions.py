@@ -95,6 +95,10 @@ class SignatureMismatch(DalsegnoException):
     """A stored pickle was not signed by a key of ours: it is not loaded, since loading it could run code."""
 
 
+class EncryptionKeyError(DalsegnoException):
+    """A stored result is encrypted, and the key that opens it is not set. Nothing is run again in its place."""
+
+
 class StorageError(DalsegnoException):
     """A result could not be written to, or read from, its storage."""
 

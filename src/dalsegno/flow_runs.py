@@ -22,7 +22,6 @@ from dalsegno.exceptions import CannotResume, ObjectNotFound
 from dalsegno.flows import Flow, load_flow_from_entrypoint
 from dalsegno.model.ids import id_text, parse_id
 from dalsegno.model.queue import ClaimRuns
-from dalsegno.model.results import pack_plain
 from dalsegno.model.views import FlowRunView
 from dalsegno.tasks import task
 
@@ -166,6 +165,7 @@ def set_task_result(id: RunId, value: Any) -> None:
         >>> set_task_result(task_run_id, {"rate": 1.08})
         >>> retry_flow_run(flow_run_id)
     """
+    from dalsegno.results.encoding import encode_payload
     from dalsegno.results.plain import plain_payload
 
     payload = plain_payload(value)
@@ -173,7 +173,7 @@ def set_task_result(id: RunId, value: Any) -> None:
         raise TypeError(
             f"The result of a task run that is given by hand must be plain data (JSON), not {type(value).__name__}."
         )
-    connect().set_task_result(parse_id(id), pack_plain(payload), "The result was supplied by hand.")
+    connect().set_task_result(parse_id(id), encode_payload(payload), "The result was supplied by hand.")
 
 
 def sleep(duration: float | timedelta | None = None, *, until: datetime | None = None) -> Any:
@@ -197,7 +197,10 @@ def sleep(duration: float | timedelta | None = None, *, until: datetime | None =
 
 @task(name="sleep")
 def _sleep(seconds: float | None, until: float | None) -> None:
-    clock.sleep(_left(seconds, until))
+    left = _left(seconds, until)
+    scope = TaskRunContext.get()
+    assert scope is not None
+    scope.session.sleep(left)
 
 
 @task(name="sleep")

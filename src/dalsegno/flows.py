@@ -264,7 +264,7 @@ class Flow(Decorated[P, R]):
         futures: FutureList[Any] = map_calls.submit_all(
             self.plan,
             self.plan.bind_given(args, kwargs),
-            lambda parameters: calling.submit_flow(self, parameters, wait_for, connect),
+            lambda children: [calling.submit_flow(self, one, wait_for, connect) for one in children],
             max_in_flight,
         )
         if return_state:

@@ -5,13 +5,15 @@ A serializer is named by a text (``"pickle"``, ``"compressed/json"``) that is st
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
 import io
 import pickle
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, ClassVar, cast
 
@@ -166,9 +168,18 @@ class PickleSerializer(Serializer):
 
     def loads(self, blob: bytes) -> Any:
         """Return the object of a pickle. Only ever load what was verified: loading can run code."""
-        library = pickle if self.picklelib == "cloudpickle" else _library(self.picklelib, "to read a result")
         try:
-            return library.loads(blob)
+            if self.picklelib in ("cloudpickle", "pickle"):
+                return _Unpickler(io.BytesIO(blob)).load()
+            return _library(self.picklelib, "to read a result").loads(blob)
+        except _NotInMain as error:
+            raise SerializationError(
+                f"A pickle cannot be loaded here: it refers to {error.args[0]!r} of the script or notebook that"
+                " wrote it, which is not the program that runs here. Read it there, or retry the run with"
+                f" `dalsegno flow-run retry`; or define {error.args[0]!r} in a module that both import."
+            ) from error
+        except ConfigurationError:
+            raise
         except Exception as error:
             raise SerializationError(
                 f"A pickle cannot be loaded here: {type(error).__name__}: {error}. The classes and functions"
@@ -199,6 +210,43 @@ class PickleSerializer(Serializer):
             raise SerializationError(
                 f"A value of type {type(obj).__qualname__} cannot be pickled by {self.picklelib}: {error}"
             ) from error
+
+
+_main: ContextVar[Callable[[], ModuleType] | None] = ContextVar("dalsegno_main", default=None)
+
+
+@contextlib.contextmanager
+def main_of(script: Callable[[], ModuleType] | None) -> Generator[None]:
+    """While the block loads pickles, have `__main__` in them be the script that wrote them.
+
+    Args:
+        script: Gives its module; called only if a pickle refers to `__main__`. None: the program that runs here.
+    """
+    token = _main.set(script)
+    try:
+        yield
+    finally:
+        _main.reset(token)
+
+
+class _NotInMain(Exception):
+    """The main program of this process has no such name."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if module_name != "__main__":
+            return super().find_class(module_name, global_name)
+        script = _main.get()
+        if script is not None:
+            try:
+                return functools.reduce(getattr, global_name.split("."), cast("Any", script()))
+            except AttributeError:
+                pass  # what another program gave that ran this script's flow
+        try:
+            return super().find_class(module_name, global_name)
+        except AttributeError as error:
+            raise _NotInMain(global_name) from error
 
 
 class _OverLimit(Exception):

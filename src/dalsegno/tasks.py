@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, overload
 
 from dalsegno._backend.connect import connect
-from dalsegno._engine import calling, map_calls, naming
+from dalsegno._engine import calling, map_calls, naming, unstarted
+from dalsegno._engine.awaiting import awaited_in_coroutines
 from dalsegno._engine.decorated import Decorated
 from dalsegno._engine.definitions import task_definition
 from dalsegno._engine.futures import Future, FutureList
 from dalsegno._engine.options import NotSet, check_hooks, check_tags, check_timeout, not_set
 from dalsegno._engine.retrying import RetryDelays, exponential_backoff, retry_policy
+from dalsegno._engine.runs import TaskRun
 from dalsegno._engine.states import State
 from dalsegno._engine.triggering import check_trigger
 from dalsegno.model.records import TaskDefinition
@@ -311,6 +313,7 @@ class Task(Decorated[P, R]):
         return_state: bool = False,
         wait_for: Any = None,
         max_in_flight: int | None = None,
+        chunk_size: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Submit one run for each item of the iterable arguments, which are gone through side by side.
@@ -322,6 +325,10 @@ class Task(Decorated[P, R]):
             wait_for: What all runs wait for.
             max_in_flight: At most so many runs are under way: the iterables may be endless generators, of which
                 no more is taken than is needed. The call then returns when all have been submitted.
+            chunk_size: So many items are handed to the task runner as one unit, and done one after another in one
+                thread, or in one process by one message: for very many tiny items. A unit begins when the inputs of
+                all its items are there. Each item has its run, record, retries and future all the same. Coroutines
+                share a loop in any case.
 
         Raises:
             MappingLengthMismatch: The iterables differ in length.
@@ -334,13 +341,84 @@ class Task(Decorated[P, R]):
         futures = map_calls.submit_all(
             self.plan,
             given,
-            lambda parameters: calling.submit_task(self, parameters, wait_for, connect),
+            lambda children: calling.submit_chunk(self, children, wait_for, connect),
             max_in_flight,
+            chunk_size,
         )
         if return_state:
             futures.wait()
             return [future.state for future in futures]
         return futures
+
+    # --- runs that do not begin here
+
+    @awaited_in_coroutines
+    def create_run(
+        self,
+        client: Any = None,
+        id: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        flow_run_context: Any = None,
+        parent_task_run_context: Any = None,
+        wait_for: Iterable[Any] | None = None,
+        extra_task_inputs: Mapping[str, Iterable[Any]] | None = None,
+        deferred: bool = False,
+    ) -> TaskRun:
+        """Record a run of the task in state Pending, without running anything, and return it.
+
+        Args:
+            client: Not needed and not used.
+            id: The run's id, a UUIDv7; a new one by default.
+            parameters: By name; what is missing stays so.
+            flow_run_context, parent_task_run_context: The run that it stands below; by default the caller's. Outside
+                of runs it stands by itself.
+            wait_for, extra_task_inputs: Futures and States (the latter by name) that are recorded as its upstreams,
+                beside those in the parameters.
+            deferred: It is Scheduled, in place of Pending.
+
+        Example:
+            >>> run = clean.create_run(parameters={"orders": orders})
+            >>> run.state.name
+            'Pending'
+        """
+        scope = parent_task_run_context or flow_run_context
+        return unstarted.record_task_run(
+            unstarted.make_task_run(
+                self,
+                parameters,
+                connect,
+                id=id,
+                scope=scope,
+                wait_for=wait_for,
+                extra_task_inputs=extra_task_inputs,
+                deferred=deferred,
+            )
+        )
+
+    @awaited_in_coroutines
+    def create_local_run(
+        self,
+        client: Any = None,
+        id: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        flow_run_context: Any = None,
+        parent_task_run_context: Any = None,
+        wait_for: Iterable[Any] | None = None,
+        extra_task_inputs: Mapping[str, Iterable[Any]] | None = None,
+        deferred: bool = False,
+    ) -> TaskRun:
+        """Return a run as `create_run` does, but do not record it."""
+        scope = parent_task_run_context or flow_run_context
+        return unstarted.make_task_run(
+            self,
+            parameters,
+            connect,
+            id=id,
+            scope=scope,
+            wait_for=wait_for,
+            extra_task_inputs=extra_task_inputs,
+            deferred=deferred,
+        )
 
     # --- variants
 

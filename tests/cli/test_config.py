@@ -133,3 +133,16 @@ def test_a_profile_that_the_environment_overrules_is_said(dalsegno: Dalsegno, mo
     monkeypatch.setenv("DALSEGNO_PROFILE", "default")
     done = dalsegno("profile", "use", "one")
     assert "DALSEGNO_PROFILE asks for 'default'" in done.output
+
+
+def test_keys_are_never_shown(dalsegno: Dalsegno, dalsegno_home: Path) -> None:
+    key = "q" * 43
+    done = dalsegno("config", "set", f"DALSEGNO_RESULTS_ENCRYPTION_KEY={key}")
+    assert "DALSEGNO_RESULTS_ENCRYPTION_KEY is '***'" in done.output
+    pages = [done.output]
+    for command in (["config", "view"], ["config", "view", "--all"], ["profile", "inspect"], ["profile", "ls"]):
+        pages += [dalsegno(*command).output, dalsegno(*command, "-o", "json").output]
+    pages.append(dalsegno("config", "set", f"results.encryption_key={key}!").errors)
+    assert not [page for page in pages if key in page]
+    assert value_of(dalsegno, "DALSEGNO_RESULTS_ENCRYPTION_KEY")[0] == "***"
+    assert (dalsegno_home / "profiles.toml").stat().st_mode & 0o077 == 0

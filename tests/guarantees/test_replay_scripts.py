@@ -140,3 +140,73 @@ def test_it_goes_back_and_forth(workshop: Workshop) -> None:
         middle = workshop.as_script("retry", workshop.run_id(), broken=True)
         assert bodies(middle) == ["BODY load True"], middle.stderr
     assert bodies(workshop.by_command("flow-run", "retry", workshop.run_id())) == PICKED_UP
+
+
+THIRD = """
+import sys
+
+from dalsegno.flow_runs import fork_flow_run, retry_flow_run
+
+
+class Order:
+    \"\"\"Another one than that of the script.\"\"\"
+
+
+if __name__ == "__main__":
+    what, run = sys.argv[1:]
+    if what == "import":
+        import nightly_orders
+    print("THIRD", fork_flow_run(run, {}) if what == "fork" else retry_flow_run(run))
+    if what == "import":
+        print("SAME", sys.modules["nightly_orders"] is nightly_orders)
+"""
+
+
+@pytest.mark.parametrize("what", ["retry", "import", "fork"])
+def test_a_third_program_reads_what_a_script_pickled(workshop: Workshop, what: str) -> None:
+    third = workshop.script.with_name("third.py")
+    third.write_text(THIRD, encoding="utf-8")
+    assert bodies(workshop.as_script(broken=True)) == BROKEN_OFF
+    again = workshop.run(str(third), what, workshop.run_id())
+    assert again.returncode == 0, again.stderr
+    assert bodies(again) == PICKED_UP
+    assert again.stdout.splitlines()[2:] == ["THIRD 2", *(["SAME True"] if what == "import" else [])]
+    assert "runs again" not in again.stderr
+
+
+def test_a_script_reads_what_a_third_program_completed(workshop: Workshop) -> None:
+    third = workshop.script.with_name("third.py")
+    third.write_text(THIRD, encoding="utf-8")
+    workshop.as_script(broken=True)
+    workshop.run(str(third), "retry", workshop.run_id(), broken=True)
+    assert bodies(workshop.as_script("retry", workshop.run_id())) == PICKED_UP
+
+
+NOTEBOOK = SCRIPT.replace(
+    'if __name__ == "__main__":\n    main(sys.argv[1:])',
+    "if os.environ.get('NOTEBOOK') == 'begins':\n    nightly()",
+)
+
+
+def test_what_was_pickled_in_a_notebook_is_told_to_be_read_there(workshop: Workshop) -> None:
+    begins = subprocess.run(
+        [sys.executable, "-"],
+        input=NOTEBOOK,
+        env={**os.environ, "BROKEN": "1", "NOTEBOOK": "begins"},
+        cwd=workshop.script.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "BODY load True" in begins.stdout, begins.stderr
+    run = workshop.run_id()
+    third = workshop.script.with_name("fourth.py")
+    third.write_text(
+        "import sys\nfrom dalsegno.flow_runs import retry_flow_run\nfrom nightly_orders import nightly\n"
+        "retry_flow_run(sys.argv[1], flow=nightly)\n",
+        encoding="utf-8",
+    )
+    again = workshop.run(str(third), run)
+    assert again.returncode != 0
+    assert "refers to 'Order' of the script or notebook that wrote it" in again.stderr
+    assert "define 'Order' in a module that both import" in again.stderr

@@ -30,6 +30,17 @@ def set_place(place: Place | None) -> None:
 
 
 @contextlib.contextmanager
+def placed(place: Place) -> Generator[None]:
+    """Work in a place for a while, in a thread that is not the place's own."""
+    before: Place | None = getattr(_local, "place", None)
+    set_place(place)
+    try:
+        yield
+    finally:
+        set_place(before)
+
+
+@contextlib.contextmanager
 def released() -> Generator[None]:
     """Give up the place in which this code runs, if it has one, while the block waits for something."""
     place: Place | None = getattr(_local, "place", None) or _of_coroutine.get()

@@ -12,7 +12,7 @@ from dalsegno._engine.keeping import storage_key
 from dalsegno._engine.runs import COMPLETED, RUNNING, now
 from dalsegno._engine.states import MISSING
 from dalsegno._engine.steps import Block, Step
-from dalsegno.exceptions import ConfigurationError, DalsegnoException
+from dalsegno.exceptions import ConfigurationError, DalsegnoException, EncryptionKeyError
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import CacheEntry
 from dalsegno.results.encoding import cache_address, decode_result, encode_result
@@ -52,6 +52,8 @@ class CachePlan:
                 signer=keeper.signer,
                 address=cache_address(self.stored_key),
             )
+        except EncryptionKeyError:
+            raise  # there is a result: to run the task again unasked would be to do its work twice
         except DalsegnoException as error:
             logs.write(self.x.run, logging.WARNING, "The cached result is not used, the task runs: %s", error)
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dalsegno._backend.protocol import Backend
@@ -16,6 +16,7 @@ from dalsegno._engine.runs import COMPLETED, PENDING, Run
 from dalsegno._engine.session import Session, journal_for
 from dalsegno._engine.spec import FlowSpec, TaskSpec
 from dalsegno._engine.states import MISSING, Lazy, get_state_exception, is_state_iterable, state_result
+from dalsegno._engine.steps import Life
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, alone, task_life
 from dalsegno._engine.threads import ThreadLauncher
@@ -63,13 +64,24 @@ def prepare_task(
 
 def submit_task(task: TaskSpec, parameters: dict[str, Any], wait_for: Any, connect: Connect) -> Future[Any]:
     """Submit a call to the runner of the flow that the caller stands in. Raises RuntimeError where there is none."""
+    (future,) = submit_chunk(task, [parameters], wait_for, connect)
+    return future
+
+
+def submit_chunk(
+    task: TaskSpec, children: Sequence[dict[str, Any]], wait_for: Any, connect: Connect
+) -> list[Future[Any]]:
+    """Submit several calls of a task as one unit. Raises RuntimeError where there is no runner."""
     parent = current_scope()
     if parent is not None and parent.drawing is not None:
-        return parent.drawing.submit_task(task, parameters, wait_for)
-    x = prepare_task(task, parameters, wait_for, connect, parent)
-    submissions = runner_here(x.submissions, task.name)
-    life = generators.drained(task_life(x), task.is_async) if task.is_generator else task_life(x)
-    return submissions.submit(x, life)
+        return [parent.drawing.submit_task(task, parameters, wait_for) for parameters in children]
+    submissions = runner_here(None if parent is None else parent.submissions, task.name)
+    calls: list[tuple[TaskExecution, Life]] = []
+    for parameters in children:
+        x = prepare_task(task, parameters, wait_for, connect, parent)
+        life = generators.drained(task_life(x), task.is_async) if task.is_generator else task_life(x)
+        calls.append((x, life))
+    return submissions.submit_chunk(calls)
 
 
 def runner_here(submissions: Submissions | None, name: str) -> Submissions:
@@ -131,8 +143,11 @@ def run_execution(x: FlowExecution, return_state: bool = False) -> Any:
     if flow.is_async:
         return _run_flow_async(x, life, return_state)
     if x.is_root:
-        with interrupts.listening(x.session, x.run):
-            drive(life)
+        with interrupts.listening(x.session, x.run) as listener:
+            try:
+                drive(life)
+            finally:
+                listener.end()
     else:
         drive(life)
     return flow_outcome(x, return_state)
@@ -145,7 +160,7 @@ def flow_outcome(x: FlowExecution, return_state: bool) -> Any:
 
 async def _run_flow_async(x: FlowExecution, life: Any, return_state: bool) -> Any:
     if x.is_root:
-        with interrupts.listening_in_loop(x.session):
+        with interrupts.listening_in_loop(x.session, x.run):
             await drive_async(life)
     else:
         await drive_async(life)

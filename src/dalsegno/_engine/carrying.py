@@ -13,6 +13,7 @@ from typing import Any
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import logs
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags, scope_of, tags_of
+from dalsegno._engine.lineage import Replay
 from dalsegno._engine.replay import ReplayIndex
 from dalsegno._engine.runs import RUNNING, FlowRun, TaskRun, now
 from dalsegno._engine.session import Session, journal_for
@@ -30,7 +31,9 @@ def pack_scope(scope: Scope | None) -> Packed:
         "tags": current_tags(),
         "root": scope.session.root_run_id,
         "attempt": scope.session.attempt,
-        "picks_up": flow_scope is not None and flow_scope.replay is not None,
+        "picks_up": flow_scope is not None
+        and flow_scope.replay is not None
+        and not flow_scope.replay.begins_anew(scope.scope_id),
         "task": _pack_task(scope) if isinstance(scope, TaskRunContext) else None,
         "flow": None if flow_scope is None else _pack_flow(flow_scope),
     }
@@ -88,11 +91,18 @@ def opened_scope(
     try:
         with tags_of(packed["tags"]), scope_of(scope):
             yield scope
+    except Exception:
+        raise
+    except BaseException as error:
+        submissions.abandon(error)
+        submissions.open_futures.clear()
+        raise
     finally:
         for future in list(submissions.open_futures):
             future.wait()
         submissions.close()
-        journal.barrier(durable=False)
+        if not journal.idle:
+            journal.barrier(durable=False)
         journal.leave(session)
 
 
@@ -139,5 +149,7 @@ def _rebuild_flow(packed: Packed, session: Session, submissions: Submissions, is
         persist_result=sent["persist_result"],
         submissions=submissions,
         parent=None,
-        replay=ReplayIndex(session.backend, session.root_run_id, within=inner["id"]) if packed["picks_up"] else None,
+        replay=Replay(ReplayIndex(session.backend, session.root_run_id, within=inner["id"]))
+        if packed["picks_up"]
+        else None,
     )

@@ -12,7 +12,7 @@ from dalsegno.exceptions import MissingContextError
 
 if TYPE_CHECKING:
     from dalsegno._engine.drawing import DrawingScope
-    from dalsegno._engine.replay import ReplayIndex
+    from dalsegno._engine.lineage import Replay
     from dalsegno._engine.runs import FlowRun, TaskRun
     from dalsegno._engine.session import Session
     from dalsegno._engine.submission import Submissions
@@ -57,7 +57,7 @@ class FlowRunContext(RunContext):
         persist_result: bool | None,
         submissions: Submissions,
         parent: Scope | None,
-        replay: ReplayIndex | None,
+        replay: Replay | None,
     ) -> None:
         self.session = session
         self.flow = flow

@@ -79,6 +79,14 @@ def load_module(target: Target, *, as_main: bool | None = None) -> ModuleType:
     return _file_module(target.place, as_main) if target.is_file else _named_module(target.place)
 
 
+def script_of(entry: EntryPoint | None) -> Callable[[], ModuleType] | None:
+    """Return what gives the module that an entry point names, loaded if need be; None if it names none."""
+    if entry is None or entry.entrypoint is None:
+        return None
+    target = parse_entrypoint(entry.entrypoint)
+    return lambda: load_module(target)
+
+
 def flows_in(module: ModuleType, flow_class: type) -> dict[str, Any]:
     """Return the flows of a module by name: its own ones, or, where it has none, those that it imports."""
     found = {name: value for name, value in vars(module).items() if isinstance(value, flow_class)}

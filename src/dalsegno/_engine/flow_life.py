@@ -13,7 +13,9 @@ from typing import Any
 from dalsegno._engine import hooks, logs
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, current_tags
+from dalsegno._engine.lineage import Replay
 from dalsegno._engine.replay import ReplayIndex
+from dalsegno._engine.replaying import note_rerun
 from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, PENDING, RUNNING, SCHEDULED, FlowRun, now
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import FlowSpec
@@ -28,7 +30,15 @@ from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
 from dalsegno._engine.task_transactions import around_flow
 from dalsegno._engine.waiting import unquoted
-from dalsegno.exceptions import FlowRunTimeoutError, ParameterTypeError, RunCancelled, RunFenced, Skip, UpstreamFailed
+from dalsegno.exceptions import (
+    BackendError,
+    FlowRunTimeoutError,
+    ParameterTypeError,
+    RunCancelled,
+    RunFenced,
+    Skip,
+    UpstreamFailed,
+)
 from dalsegno.model.ids import new_id
 
 
@@ -43,7 +53,7 @@ class FlowExecution:
         *,
         call: TaskExecution | None = None,
         run: FlowRun | None = None,
-        replay: ReplayIndex | None = None,
+        replay: Replay | None = None,
     ) -> None:
         self.flow = flow
         self.parameters = parameters
@@ -81,8 +91,13 @@ def flow_life(x: FlowExecution) -> Life:
             return
         if (yield from prepare(x)):
             yield from attempts(x)
-    except (Exception, GeneratorExit):
+    except GeneratorExit:
         raise
+    except Exception as error:
+        # What keeps a run from going on (its records cannot be read) ends it: nobody else would.
+        if x.run.ended or x.run.refused:
+            raise
+        yield from conclude(x, *failure(x, error))
     except BaseException as error:
         yield from interrupted(x, error)
         raise
@@ -109,11 +124,10 @@ def enter_from_parent(x: FlowExecution, call: TaskExecution) -> Generator[Step, 
         x.run.refused = True
         return False
     x.parameters = x.run.parameters = call.parameters
-    if replay is not None and recorded is not None:
-        if replay.foreign:
-            replay.stands_for(x.run.id_bytes, recorded)
-        else:
+    if replay is not None:
+        if recorded is not None:
             yield Block(lambda: continue_flow_run(x, recorded))
+        replay.enter_flow(call.run.id_bytes, x.run.id_bytes)
     x.run.parent_task_run_id_bytes = call.run.id_bytes
     call.run.child_flow_run_id = x.run.id_bytes
     call.run.custom_name = x.run.name or None
@@ -157,6 +171,7 @@ def prepare(x: FlowExecution) -> Generator[Step, Any, bool]:
         return False
     if x.call is not None:
         x.call.run.custom_name = run.name
+        note_rerun(x.call, x.parameters)  # validation copies what it is given
     record_parameters(x)
     return True
 
@@ -194,16 +209,29 @@ def attempts(x: FlowExecution) -> Life:
         if delay > 0:
             details = {"scheduled_time": now() + round(delay * 1e6)}
             yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details), MISSING)
-            yield Sleep(delay)
+            yield Sleep(delay, x.session)
             x.session.check()
-        yield Block(lambda: load_replay(x))
+        try:
+            yield Block(lambda: load_replay(x))
+        except BackendError as error:
+            logs.write(run, logging.ERROR, "It is not retried: what it recorded cannot be read: %s", error)
+            entry = (
+                FAILED,
+                now(),
+                None,
+                f"{entry[3]}. It was not retried: what it recorded could not be read: {error}",
+            )
+            break
     yield from conclude(x, entry, data)
 
 
 def load_replay(x: FlowExecution) -> None:
     """Read what the run of the body that has just failed recorded, so that the next one picks up there."""
     x.session.journal.barrier(durable=False)
-    x.replay = ReplayIndex(x.session.backend, x.session.root_run_id, within=x.run.id_bytes, same_attempt=True)
+    before, backend, within = x.replay, x.session.backend, x.run.id_bytes
+    if before is None:
+        before = Replay(ReplayIndex(backend, x.session.root_run_id, within=within, begins=True))
+    x.replay = before.successor(backend, within)
 
 
 def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tuple[Any, ...], Any]]:
@@ -294,6 +322,7 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
         x.scope.closed = True
     if x.run.ended:
         # It came after the end, while hooks were called or the end was written: what is recorded stays.
+        x.run.touch()
         if x.is_root:
             yield Block(x.session.journal.barrier)
     elif isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
@@ -328,6 +357,7 @@ def mirror(x: FlowExecution, call: TaskExecution) -> None:
     if entry[0] == COMPLETED and run.value is not MISSING:
         call.session.keeper.keep_task_result(call, run.value)
         x.session.links.note(run.value, stand_in.id_bytes, stand_in.execution_id, len(stand_in.result or b""))
+        note_rerun(call, run.value)
     stand_in.touch()
 
 

@@ -11,12 +11,16 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from dalsegno._engine import blocking
+from dalsegno._engine.breaking import waits
 from dalsegno._engine.runs import CRASHED, Run, TaskRun, now
 from dalsegno._engine.states import State, state_result
 from dalsegno.exceptions import CrashedRun
+
+if TYPE_CHECKING:
+    from dalsegno._engine.session import Session
 
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
@@ -47,6 +51,7 @@ class RunFuture(Generic[R]):
     def execution_id(self) -> bytes:
         return self.run.execution_id
 
+    @waits
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the run has ended, at most `timeout` seconds; does not raise when time is up."""
         if self._done:
@@ -57,9 +62,13 @@ class RunFuture(Generic[R]):
             event.set()
 
         self.add_done_callback(tell)
-        with blocking.released():
-            if not event.wait(timeout):
-                self._remove_callback(tell)
+        session = self.run.session
+        with blocking.released(), session.woken(event.set):
+            woken = event.wait(timeout)
+        if not self._done:
+            self._remove_callback(tell)
+            if woken:
+                session.check()
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait for the run and return what it gave, or raise what it failed with.
@@ -236,6 +245,7 @@ def wait(futures: Iterable[RunFuture[Any]], timeout: float | None = None) -> Don
     return DoneAndNotDoneFutures(done, wanted - done)
 
 
+@waits
 def as_completed(futures: Iterable[RunFuture[Any]], timeout: float | None = None) -> Iterator[Any]:
     """Yield futures as their runs end. Raises TimeoutError when `timeout` seconds in total are up.
 
@@ -245,21 +255,34 @@ def as_completed(futures: Iterable[RunFuture[Any]], timeout: float | None = None
         raise ValueError(f"timeout must not be negative, got {timeout}.")
     wanted = set(futures)
     deadline = None if timeout is None else time.monotonic() + timeout
-    arrived: SimpleQueue[RunFuture[Any]] = SimpleQueue()
+    arrived: SimpleQueue[RunFuture[Any] | None] = SimpleQueue()
     for future in wanted:
         future.add_done_callback(arrived.put)
-    for left in range(len(wanted), 0, -1):
+    sessions = {future.run.session for future in wanted}
+    left = len(wanted)
+    while left:
         try:
-            yield arrived.get_nowait()
-            continue
+            future = arrived.get_nowait()
         except Empty:
-            pass
-        try:
-            with blocking.released():
-                future = arrived.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-        except Empty:
-            raise TimeoutError(f"{left} (of {len(wanted)}) futures unfinished") from None
-        yield future
+            try:
+                with blocking.released(), _woken(sessions, lambda: arrived.put(None)):
+                    future = arrived.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except Empty:
+                raise TimeoutError(f"{left} (of {len(wanted)}) futures unfinished") from None
+        if future is None:
+            for session in sessions:
+                session.check()
+        else:
+            left -= 1
+            yield future
+
+
+@contextlib.contextmanager
+def _woken(sessions: Iterable[Session], wake: Callable[[], None]) -> Generator[None]:
+    with contextlib.ExitStack() as stack:
+        for session in sessions:
+            stack.enter_context(session.woken(wake))
+        yield
 
 
 def is_input(value: Any) -> bool:

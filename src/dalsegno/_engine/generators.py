@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine import drivers
+from dalsegno._engine.breaking import door
 from dalsegno._engine.flow_life import FlowExecution, flow_life
 from dalsegno._engine.states import MISSING
 from dalsegno._engine.steps import Call, Life
@@ -61,6 +62,7 @@ def _with_body(life: Life, body: Callable[..., Any]) -> Life:
             error = problem
 
 
+@door
 def _drain(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     return list(fn(*args, **kwargs))
 

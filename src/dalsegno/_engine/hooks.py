@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from dalsegno._engine import logs
 from dalsegno._engine.context import Scope
-from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, FlowRun, TaskRun, details_of, full_entry
+from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, FlowRun, TaskRun, full_entry
 from dalsegno._engine.spec import FlowSpec, Hook, TaskSpec
+from dalsegno._engine.state_details import details_of
 from dalsegno._engine.states import MISSING, State, engine_state, raw_data
 from dalsegno._engine.steps import Invoke, Life
 

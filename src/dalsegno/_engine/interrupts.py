@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -10,64 +11,132 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from dalsegno._engine.runs import FlowRun
+from dalsegno._engine.breaking import AGAIN, may_break, may_break_thread, try_again
+from dalsegno._engine.runs import CANCELLED, FlowRun
 from dalsegno._engine.session import Session
 from dalsegno._engine.timeouts import raise_in_thread
+from dalsegno._engine.timers import call_later
 from dalsegno.exceptions import RunCancelled, TerminationSignal
 
 Interrupt = Callable[[type[BaseException]], None]
 
 
+class Listener:
+    """What breaks off the body of a root run, in the thread that executes it."""
+
+    def __init__(self, session: Session, by_signal: bool) -> None:
+        self._session = session
+        self._by_signal = by_signal
+        self._thread_id = threading.get_ident()
+        self._lock = threading.Lock()
+        self._over = False
+        self._told = False
+        """An interrupt of ours is on its way to the thread."""
+        self._deferred = False
+        """A signal has come where nothing may be raised, and comes again."""
+        self.terminated = False
+        """The process was told to end: it does once all is recorded."""
+
+    def interrupt(self, reason: type[BaseException]) -> None:
+        """Break off the body, from another thread."""
+        with self._lock:
+            if self._over:
+                return
+            if self._by_signal:
+                self._told = True
+                signal.pthread_kill(self._thread_id, signal.SIGTERM)  # breaks off blocking calls too
+            elif may_break_thread(self._thread_id):
+                self._told = True
+                raise_in_thread(self._thread_id, reason)
+            else:
+                call_later(AGAIN, lambda: self.interrupt(reason))
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        self._deferred = not (self._over or may_break(frame)) and self._try_again(number)
+        if self._deferred:
+            return
+        stop = self._session.stop if self._told else None
+        self._told = False
+        if self._over:
+            self.terminated = self.terminated or stop is None
+        elif stop is not None:
+            raise stop("The run was told to stop.")
+        else:
+            raise TerminationSignal(number)
+
+    def _try_again(self, number: int) -> bool:
+        """Have the signal come again in a moment. False: it cannot be."""
+
+        def send() -> None:
+            with self._lock:
+                if not self._over:
+                    signal.pthread_kill(self._thread_id, number)
+
+        return try_again(send)
+
+    def end(self) -> None:
+        """The body is over: from here on nothing is raised in this thread any more."""
+        with self._lock:
+            self._over = True
+        if self._deferred and not self._told:
+            self.terminated = True
+        if self._by_signal:
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # a signal that is on its way arrives here, and is noted
+        elif self._told:
+            raise_in_thread(self._thread_id, None)
+
+
 @contextmanager
-def listening(session: Session, run: FlowRun) -> Generator[None]:
-    """While a sync body runs in this thread, let it be broken off."""
-    thread_id = threading.get_ident()
+def listening(session: Session, run: FlowRun) -> Generator[Listener]:
+    """While a sync body runs in this thread, let it be broken off. Say `end` to what it gives when the body is over."""
     in_main = threading.current_thread() is threading.main_thread()
     before: Any = signal.getsignal(signal.SIGTERM) if in_main else None
     ours = in_main and before in (signal.SIG_DFL, None)
-
-    def on_signal(number: int, _frame: Any) -> None:
-        if session.stop is not None and session.interrupts:
-            session.interrupts.clear()
-            raise session.stop("The run was told to stop.")
-        raise TerminationSignal(number)
-
-    def interrupt(reason: type[BaseException]) -> None:
-        if ours:
-            signal.pthread_kill(thread_id, signal.SIGTERM)  # breaks off blocking calls too
-        else:
-            raise_in_thread(thread_id, reason)
-
+    listener = Listener(session, ours)
+    on_signal = listener.on_signal
     if ours:
         _handlers.append(on_signal)
         signal.signal(signal.SIGTERM, on_signal)
-    session.interrupts.append(interrupt)
-    terminated = False
+    session.interrupts.append(listener.interrupt)
     try:
-        yield
+        yield listener
     except TerminationSignal:
-        terminated = True
+        listener.terminated = True
+    except RunCancelled:
+        if not came_too_late(run):
+            raise
     finally:
+        listener.end()
         session.interrupts.clear()
         if ours:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
             if on_signal in _handlers:  # a forked child that leaves through its parent's body has none
                 _handlers.remove(on_signal)
-    if terminated:
+    if listener.terminated:
         # All is recorded; now end as the signal wanted, so that whoever sent it sees it.
         session.journal.barrier()
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def came_too_late(run: FlowRun) -> bool:
+    """Tell whether a run had ended, in its own way, before the wish to cancel it came to it."""
+    return run.ended and run.history[-1][0] != CANCELLED
+
+
 @contextmanager
-def listening_in_loop(session: Session) -> Generator[None]:
+def listening_in_loop(session: Session, run: FlowRun) -> Generator[None]:
     """While an async body runs in this loop's current task, let it be broken off."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
+    over = False
+
+    def cancel() -> None:
+        if task is not None and not over:
+            task.cancel()
 
     def interrupt(_reason: type[BaseException]) -> None:
-        if task is not None:
-            loop.call_soon_threadsafe(task.cancel)
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the body with it
+            loop.call_soon_threadsafe(cancel)
 
     session.interrupts.append(interrupt)
     try:
@@ -78,8 +147,10 @@ def listening_in_loop(session: Session) -> Generator[None]:
             raise
         if task is not None:
             task.uncancel()
-        raise RunCancelled("The run was cancelled.") from None
+        if not came_too_late(run):
+            raise RunCancelled("The run was cancelled.") from None
     finally:
+        over = True
         session.interrupts.clear()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +15,7 @@ from dalsegno.exceptions import ConfigurationError, SerializationError, StorageE
 from dalsegno.results.encoding import decode_result, encode_result, run_address
 from dalsegno.results.limits import current_limits
 from dalsegno.results.signing import KEY_FILE, Signer
+from dalsegno.serializers import main_of
 
 if TYPE_CHECKING:
     from dalsegno._engine.runs import FlowRun, Run
@@ -31,23 +34,26 @@ class Keeper:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._limits = current_limits()
+        self._short = frozenset[type]() if self._limits.encryption_keys else _SHORT
         self.signer = signer()
+        self.script: Callable[[], ModuleType] | None = None
+        """Gives the module that was `__main__` where the run began, if that is not this program's own."""
 
     def keep_task_result(self, x: TaskExecution, value: Any) -> None:
         """Set `x.run.result`, if the task's results are kept; bytes that the row refers to go to the journal."""
         if not x.persist:
             return
         task = x.task
-        if task.result_serializer is None and task.result_storage is None and task.result_storage_key is None:
+        default = task.result_serializer is None and task.result_storage is None and task.result_storage_key is None
+        if default and type(value) in self._short:
             if value is None:
                 x.run.result = _NONE
                 return
-            if type(value) in _SHORT:
-                try:
-                    x.run.result = b"\x01" + _encode(value)
-                    return
-                except OverflowError:
-                    pass  # an integer of more than 64 bits
+            try:
+                x.run.result = b"\x01" + _encode(value)
+                return
+            except OverflowError:
+                pass  # an integer of more than 64 bits
         try:
             key = None if task.result_storage_key is None else storage_key(task.result_storage_key, x)
         except ConfigurationError as error:
@@ -113,7 +119,12 @@ class Keeper:
     def load(self, packed: bytes, run_id: bytes | None = None, run_count: int = 0, root: bytes | None = None) -> Any:
         """Return the value of a packed result; with a run, only if it was signed as that run's."""
         address = None if run_id is None else run_address(root or self._session.root_run_id, run_id, run_count)
-        return decode_result(packed, read_blob=self._session.backend.read_blob, signer=self.signer, address=address)
+        return self.decode(packed, address)
+
+    def decode(self, packed: bytes, address: bytes | None) -> Any:
+        """Return the value of a packed result that was signed for an address."""
+        with main_of(self.script):
+            return decode_result(packed, read_blob=self._session.backend.read_blob, signer=self.signer, address=address)
 
     def forget(self, run: Run) -> None:
         """Drop a value from memory; it is loaded when it is asked for."""

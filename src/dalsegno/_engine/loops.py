@@ -15,6 +15,7 @@ from contextvars import Context, ContextVar
 
 from dalsegno._engine.drivers import drive_async
 from dalsegno._engine.steps import Life
+from dalsegno.exceptions import RunCancelled
 
 AtEnd = Callable[[BaseException | None], None]
 
@@ -24,18 +25,26 @@ class EngineLoop:
 
     def __init__(self, level: int) -> None:
         self.level = level
-        self._arrived: deque[tuple[Life, Context, AtEnd]] = deque()
+        self._arrived: deque[Coroutine] = deque()
         self._told = False
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        threading.Thread(target=self._run, name=f"dalsegno-loop-{level}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name=f"dalsegno-loop-{level}", daemon=True).start()
+        except RuntimeError:
+            self._loop.close()
+            raise
 
-    def start(self, life: Life, context: Context, at_end: AtEnd) -> None:
+    def start(self, coroutine: Coroutine) -> None:
         """Live a life as a coroutine of this loop."""
-        self._arrived.append((life, context, at_end))
+        self._arrived.append(coroutine)
         if not self._told:
             self._told = True
             self._loop.call_soon_threadsafe(self._take)
+
+    def cancel(self, coroutine: Coroutine) -> None:
+        """Cancel what runs on this loop."""
+        self._loop.call_soon_threadsafe(coroutine.cancel_here)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -44,10 +53,43 @@ class EngineLoop:
     def _take(self) -> None:
         self._told = False
         while self._arrived:
-            life, context, at_end = self._arrived.popleft()
-            task = self._loop.create_task(_live(life, at_end), context=context)
+            coroutine = self._arrived.popleft()
+            task = self._loop.create_task(_live(coroutine.life, coroutine.at_end), context=coroutine.context)
+            coroutine.task = task
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+
+class Coroutine:
+    """A life on its way to a loop, and on it."""
+
+    __slots__ = ("loop", "life", "context", "at_end", "task")
+
+    def __init__(self, loop: EngineLoop, life: Life, context: Context, at_end: AtEnd) -> None:
+        self.loop = loop
+        self.life = life
+        self.context = context
+        self.at_end = at_end
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Hand it to its loop."""
+        self.loop.start(self)
+
+    def stop(self, error: BaseException) -> bool:
+        """Cancel it; False if it has not begun. It is left alone where the run is not cancelled but crashed."""
+        if self.task is None or not isinstance(error, RunCancelled):
+            return False
+        self.loop.cancel(self)
+        return True
+
+    def cancel_here(self) -> None:
+        """Cancel it, in the thread of its loop."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def leave_behind(self) -> None:
+        """Nobody waits for a coroutine that does not end when it is cancelled; the others have its loop anyway."""
 
 
 async def _live(life: Life, at_end: AtEnd) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from dalsegno._engine import blocking
 from dalsegno._engine.timers import call_later
 
 Job = Callable[[], None]
+
+_log = logging.getLogger("dalsegno")
 
 _QUICK = 4  # threads that are started without waiting to see whether they are needed
 _LOOK_AFTER = 0.002  # seconds without progress after which more threads are started
@@ -45,6 +48,9 @@ class ThreadPool:
                 elif self._running < _QUICK:
                     self._start()
                 self._watch()
+            stranded = self._is_stranded()
+        if stranded:
+            self._do_here()
 
     def close(self) -> None:
         """Let the threads end once nothing is queued."""
@@ -70,6 +76,9 @@ class ThreadPool:
                 else:
                     self._start()
                 self._watch()
+            stranded = self._is_stranded()
+        if stranded:
+            self._do_here()
 
     def take(self) -> None:
         # The thread goes on at once, if need be above the limit: to wait for a place here could be a deadlock.
@@ -78,9 +87,35 @@ class ThreadPool:
 
     # --- threads
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Start a thread. False: the system gives us no more of them."""
+        try:
+            threading.Thread(target=self._work_on, name=self._name, daemon=True).start()
+        except RuntimeError:
+            return False
         self._running += 1
-        threading.Thread(target=self._work_on, name=self._name, daemon=True).start()
+        return True
+
+    def _is_stranded(self) -> bool:
+        """Tell whether there are jobs and no thread that could ever take one."""
+        return bool(self._jobs) and self._running == 0 and self._idle == 0
+
+    def _do_here(self) -> None:
+        """Do what is queued in this thread, which is about to wait or has just queued it, until another one can."""
+        _log.warning("No thread can be started for tasks: they run one after the other where they were submitted.")
+        while True:
+            with self._lock:
+                if not self._is_stranded():
+                    return
+                job = self._jobs.popleft()
+                self._taken += 1
+                self._running += 1
+            try:
+                with blocking.placed(self):
+                    job()
+            finally:
+                with self._lock:
+                    self._running -= 1
 
     def _work_on(self) -> None:
         blocking.set_place(self)
@@ -104,7 +139,10 @@ class ThreadPool:
         if not self._watching:
             self._watching = True
             self._taken_before = self._taken
-            call_later(_LOOK_AFTER, self._look)
+            try:
+                call_later(_LOOK_AFTER, self._look)
+            except RuntimeError:  # no thread for timers either: the pool grows when the next job comes
+                self._watching = False
 
     def _look(self) -> None:
         """Start more threads if none of those that there are has taken a job since the last look."""
@@ -117,7 +155,7 @@ class ThreadPool:
                 for _ in range(min(room, len(self._jobs), max(_QUICK, self._running))):
                     if self._idle:
                         self._work.notify()
-                    else:
-                        self._start()
+                    elif not self._start():
+                        break
             if self._running < self._max_workers:
                 self._watch()

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import task_transactions
+from dalsegno._engine.breaking import door
 from dalsegno._engine.carrying import opened_scope, pack_scope
 from dalsegno._engine.context import Scope, TaskRunContext
 from dalsegno._engine.steps import Call
 from dalsegno._engine.task_life import timed_out
-from dalsegno.exceptions import SerializationError
+from dalsegno.exceptions import RunCancelled, SerializationError, TerminationSignal
 
 
 class RemoteError(Exception):
@@ -27,13 +28,17 @@ class RemoteError(Exception):
         return f"\n{self.args[0]}"
 
 
-def pack_call(step: Call) -> bytes:
-    """Return a call as bytes. Raises SerializationError, which names the task, if it cannot be sent."""
-    scope = step.scope
+class UnreadableCalls(SerializationError):
+    """What was sent cannot be read by the other process; none of it ran."""
+
+
+def pack_calls(steps: Sequence[Call]) -> bytes:
+    """Return calls as bytes. Raises SerializationError, which names the task, if they cannot be sent."""
+    scope = steps[0].scope
     assert isinstance(scope, TaskRunContext)
-    message = (step.fn, step.args, step.kwargs, step.timeout, step.log_prints, pack_scope(scope))
+    messages = [(s.fn, s.args, s.kwargs, s.timeout, s.log_prints, pack_scope(s.scope)) for s in steps]
     try:
-        return dumps(message)
+        return len(steps).to_bytes(4, "big") + dumps(messages)
     except Exception as error:
         raise SerializationError(
             f"Task {scope.task.name!r} cannot be sent to another process: its function or its arguments cannot be "
@@ -54,11 +59,26 @@ def unpack_reply(reply: bytes, scope: Scope) -> Any:
     raise value
 
 
-def run_call(message: bytes, connect: Callable[[], Backend], open_runner: Callable[[], Any]) -> bytes:
+def run_calls(message: bytes, connect: Callable[[], Backend], open_runner: Callable[[], Any]) -> Iterator[bytes]:
+    """In the other process: run bodies, one after another, and give the outcome of each as bytes."""
+    import cloudpickle
+
+    try:
+        calls: list[Any] = cloudpickle.loads(memoryview(message)[4:])
+    except Exception as error:
+        text = f"The task cannot be run in another process, which cannot read what it is to call: {error!r}"
+        reply = dumps(("error", UnreadableCalls(text), traceback.format_exc()))
+        yield from [reply] * int.from_bytes(message[:4], "big")
+        return
+    for call in calls:
+        yield run_call(call, connect, open_runner)
+
+
+def run_call(call: Any, connect: Callable[[], Backend], open_runner: Callable[[], Any]) -> bytes:
     """In the other process: run a body and return its outcome as bytes."""
     import cloudpickle
 
-    fn, args, kwargs, timeout, log_prints, packed = cloudpickle.loads(message)
+    fn, args, kwargs, timeout, log_prints, packed = call
     is_async = inspect.iscoroutinefunction(fn)
     body = _blocking(fn) if is_async else fn
     try:
@@ -68,7 +88,9 @@ def run_call(message: bytes, connect: Callable[[], Backend], open_runner: Callab
             step = Call(body, args, kwargs, scope, timeout, log_prints, timed_out)
             value = task_transactions.call_elsewhere(step)
             outcome = ("value", value, task_transactions.to_bring_home(scope))
-    except Exception as error:
+    except (RunCancelled, TerminationSignal):
+        raise  # the process is told to stop
+    except BaseException as error:
         outcome = ("error", error, traceback.format_exc())
     try:
         reply = dumps(outcome)
@@ -89,4 +111,8 @@ def dumps(value: Any) -> bytes:
 
 
 def _blocking(fn: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: asyncio.run(fn(*args, **kwargs))
+    @door
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(fn(*args, **kwargs))
+
+    return run

@@ -1,25 +1,25 @@
-"""Picking up: which calls of an earlier run of a body answer calls of this one.
+"""Picking up: what one run recorded before this run of a body began, and what of it answers which call.
 
 Matching is by (scope, task key, fingerprint of the inputs): the n-th call with a fingerprint takes the n-th recorded.
+`lineage` puts the indexes of a run and of the runs that it started from together.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 
 import msgspec
 
 from dalsegno._backend.protocol import Backend
 from dalsegno.model.ids import id_text
 from dalsegno.model.records import default_task_run_name, unpack_upstream
-from dalsegno.model.states import STATE_CODES, StateType
-from dalsegno.model.views import ReplayEntry
+from dalsegno.model.states import STATE_CODES, StateRecord, StateType
+from dalsegno.model.views import Page, ReplayEntry, RunFilter
 
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
 _NEVER_STARTED = b"never started"
-_EXECUTION = 20  # bytes of an execution id: the run's id and a count
 _PAGE = 5000
 _AHEAD = 500  # results that are read at once, in the order in which the calls were recorded
 
@@ -37,16 +37,12 @@ class RerunPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return bool(self.from_) and not self.from_.isdisjoint(names)
 
+    def joined(self, other: RerunPolicy) -> RerunPolicy:
+        """Return the policy that has run again what either has."""
+        return RerunPolicy(from_=self.from_ | other.from_, changed=self.changed or other.changed)
 
-class Recorded:
-    """An entry that answers or continues a call."""
 
-    __slots__ = ("entry", "answers")
-
-    def __init__(self, entry: ReplayEntry, answers: bool) -> None:
-        self.entry = entry
-        self.answers = answers
-        """Whether it completed and its result is to be used; else the call runs, and its row goes on."""
+NOTHING_AGAIN = RerunPolicy()
 
 
 class ReplayIndex:
@@ -58,134 +54,156 @@ class ReplayIndex:
         root_run_id: bytes,
         *,
         within: bytes | None = None,
-        policy: RerunPolicy | None = None,
-        same_attempt: bool = False,
+        policy: RerunPolicy = NOTHING_AGAIN,
+        subject: Set[bytes] | None = None,
+        elder: bool = False,
+        begins: bool = False,
     ) -> None:
         self._backend = backend
-        self._policy = policy
+        self.policy = policy
+        self._subject = subject
+        """The entries that the policy is about; None: all."""
+        self._elder = elder
+        """It answers the calls of another run, which started from this one."""
         self._lock = threading.Lock()
         self._groups: dict[tuple[bytes, str], dict[bytes | None, deque[ReplayEntry]]] = {}
         self._order: list[bytes] = []
         self._place: dict[bytes, int] = {}
         self._results: dict[bytes, bytes] = {}
-        self._again: set[bytes] = set()
+        self._states: dict[bytes, StateRecord] = {}
         self._entries: dict[bytes, ReplayEntry] = {}
-        self._unknown: set[str] = set()
-        self.same_attempt = same_attempt
-        self.foreign = False
-        """The entries are another run's: what they answer is recorded anew."""
+        self._gone: dict[bytes, ReplayEntry] = {}
         self.root_run_id = root_run_id
+        self.unknown_names: set[str] = set(policy.from_)
+        """The names of the policy that are no task's and no task run's."""
         self.task_names: set[str] = set()
         self._stands_for: dict[bytes, bytes] = {}
         self._enter: set[bytes] = set()
-        self._originals: dict[bytes, bytes] = {}
-        self._told: set[str] = set()
+        self._left_out: dict[bytes, list[bytes]] = {}
+        if begins:
+            return
         entries = [entry for entry in _subtree(_read(backend, root_run_id), within) if not entry.superseded]
-        for entry in self._without_rerun(entries) if policy is not None else entries:
+        for entry in self._without_rerun(entries) if policy.from_ else entries:
             self._add(entry)
 
     def _without_rerun(self, entries: list[ReplayEntry]) -> list[ReplayEntry]:
         """Apply the policy's names: what is inside of something that runs again is left out, and what has something
         inside that runs again is entered rather than answered as a whole.
         """
-        assert self._policy is not None
-        wanted = self._policy.from_
-        self._unknown = set(wanted)
         owners: dict[bytes, bytes] = {}
-        fresh: set[bytes] = set()
+        fresh: dict[bytes, bytes] = {}  # what runs again, and the scopes inside: by the outermost task run of them
         kept: list[ReplayEntry] = []
         for entry in entries:
             owners[entry.id] = entry.scope_id
             inside = [entry.id] if entry.child_flow_run_id is None else [entry.id, entry.child_flow_run_id]
             if entry.child_flow_run_id is not None:
                 owners[entry.child_flow_run_id] = entry.id
-            names = _names(entry)
             self.task_names.add(entry.task_name)
-            if entry.scope_id in fresh:
-                fresh.update(inside)
+            outermost = fresh.get(entry.scope_id)
+            if outermost is not None:
+                fresh.update(dict.fromkeys(inside, outermost))
+                self._left_out.setdefault(outermost, []).append(entry.id)
                 continue
             kept.append(entry)
-            if wanted.isdisjoint(names):
+            if not self._is_subject(entry) or self.policy.from_.isdisjoint(names := _names(entry)):
                 continue
-            self._unknown -= names
-            fresh.update(inside)
+            self.unknown_names -= names
+            fresh.update(dict.fromkeys(inside, entry.id))
             above: bytes | None = entry.scope_id
             while above is not None:
                 self._enter.add(above)
                 above = owners.get(above)
         return kept
 
-    def unknown_names(self) -> set[str]:
-        """Return the names of the policy that are no task's and no task run's."""
-        return self._unknown
-
-    def stands_for(self, new_id: bytes, recorded_id: bytes) -> None:
-        """Say that a scope of a new run is to be answered by the entries of a recorded one."""
-        self.foreign = True
-        self._stands_for[new_id] = recorded_id
-
-    def answered(self, execution_id: bytes, entry: ReplayEntry) -> None:
-        """Note that an execution of a new run is a recorded one."""
-        self._originals[execution_id] = entry.id + entry.run_count.to_bytes(4, "big")
-
-    def original(self, identity: bytes | None) -> bytes | None:
-        """Return what the recorded run knew an execution by; what follows the execution's id stays."""
-        if identity is None:
-            return None
-        return self._originals.get(identity[:_EXECUTION], identity[:_EXECUTION]) + identity[_EXECUTION:]
-
-    def is_first_word_of(self, task_key: str) -> bool:
-        """Tell whether nothing was said yet of a task's change; from now on something was."""
-        with self._lock:
-            first = task_key not in self._told
-            self._told.add(task_key)
-            return first
+    def _is_subject(self, entry: ReplayEntry) -> bool:
+        return self._subject is None or entry.id in self._subject
 
     def _add(self, entry: ReplayEntry) -> None:
         group = self._groups.setdefault((entry.scope_id, entry.task_key), {})
         never_started = entry.fingerprint is None and entry.run_count == 0
         group.setdefault(_NEVER_STARTED if never_started else entry.fingerprint, deque()).append(entry)
         self._entries[entry.id] = entry
-        if entry.state_type == _COMPLETED and entry.has_result:
+        if entry.state_type == _COMPLETED:
             self._place[entry.id] = len(self._order)
             self._order.append(entry.id)
 
-    def take(
-        self, scope_id: bytes, task_key: str, task_name: str, fingerprint: bytes | None, source_hash: str | None
-    ) -> Recorded | None:
+    # --- scopes
+
+    def stands_for(self, new_id: bytes, recorded_id: bytes) -> None:
+        """Say that a scope of another run is to be answered by the entries of a recorded one."""
+        self._stands_for[new_id] = recorded_id
+
+    def knows(self, id_: bytes) -> bool:
+        """Tell whether a task run is one of these; of an index that is used by another run."""
+        return id_ in self._entries or id_ in self._gone
+
+    # --- entries
+
+    def take(self, scope_id: bytes, task_key: str, fingerprint: bytes | None) -> ReplayEntry | None:
         """Return what was recorded of a call, and count it as used."""
-        with self._lock:
-            group = self._groups.get((self._stands_for.get(scope_id, scope_id), task_key))
-            if group is None:
-                return None
-            entry = self._next(group, fingerprint)
-            if entry is None:
-                return None
-            del self._entries[entry.id]
-            completed = entry.state_type == _COMPLETED and entry.fingerprint is not None
-            return Recorded(entry, completed and not self._must_run_again(entry, task_name, source_hash))
+        group = self._groups.get((self._stands_for.get(scope_id, scope_id), task_key))
+        if group is None:
+            return None
+        found = group.get(fingerprint) if fingerprint is not None else None
+        if not found and not self._elder:
+            # A call that was not ready or skipped for an upstream has no inputs to speak of: any such row may go on.
+            found = group.get(_NEVER_STARTED)
+        while found:
+            entry = found.popleft()
+            if self._entries.pop(entry.id, None) is not None:
+                if self._elder:
+                    self._gone[entry.id] = entry
+                return entry
+        return None
 
-    def _next(self, group: dict[bytes | None, deque[ReplayEntry]], fingerprint: bytes | None) -> ReplayEntry | None:
-        if fingerprint is not None and group.get(fingerprint):
-            return group[fingerprint].popleft()
-        # A call that was not ready or skipped for an upstream has no inputs to speak of: any such row may go on.
-        waiting = group.get(_NEVER_STARTED)
-        return waiting.popleft() if waiting else None
+    def use(self, id_: bytes) -> None:
+        """Count an entry as used: another run has taken it before."""
+        entry = self._entries.pop(id_, None)
+        if entry is not None:
+            self._gone[id_] = entry
 
-    def _must_run_again(self, entry: ReplayEntry, task_name: str, source_hash: str | None) -> bool:
+    def used(self, id_: bytes) -> ReplayEntry | None:
+        """Return an entry that another run has taken."""
+        return self._gone.get(id_)
+
+    def is_to_run_again(
+        self,
+        entry: ReplayEntry,
+        task_name: str,
+        source_hash: str | None,
+        again: Set[bytes],
+        policy: RerunPolicy | None = None,
+    ) -> bool:
+        """Tell whether a completed call is to be run all the same; `again` has what is run again before it."""
+        policy = policy or self.policy
         if entry.state_name == "RolledBack":
-            self._again.add(entry.id)
             return True
-        if self._policy is None:
+        if not self._is_subject(entry):
             return False
-        upstream = {id_ for _, id_ in unpack_upstream(entry.upstream)}
-        names = {task_name, *_names(entry)}
         # What is changed inside of a nested flow is seen only by entering it.
-        enter = entry.id in self._enter or (self._policy.changed and entry.child_flow_run_id is not None)
-        if enter or self._policy.applies(entry, names, source_hash) or not self._again.isdisjoint(upstream):
-            self._again.add(entry.id)
+        if entry.id in self._enter or (policy.changed and entry.child_flow_run_id is not None):
             return True
-        return False
+        if policy.applies(entry, {task_name, *_names(entry)}, source_hash):
+            return True
+        return not again.isdisjoint([id_ for _, id_ in unpack_upstream(entry.upstream)])
+
+    def inside(self, id_: bytes) -> list[bytes]:
+        """Return what was recorded inside of a task run that is run again from its beginning."""
+        return self._left_out.pop(id_, [])
+
+    def untaken(self) -> set[bytes]:
+        """Return the entries that no call came to until now."""
+        return set(self._entries)
+
+    def unused(self, scope_id: bytes) -> list[bytes]:
+        """Return the task runs of a scope that no call came to, and that did not complete."""
+        return [
+            entry.id
+            for entry in list(self._entries.values())
+            if entry.scope_id == scope_id and entry.state_type != _COMPLETED
+        ]
+
+    # --- what they hold
 
     def result(self, entry: ReplayEntry) -> bytes | None:
         """Return the packed result of a completed call; None if it was not kept."""
@@ -195,23 +213,27 @@ class ReplayIndex:
             found = self._results.pop(entry.id, None)
             if found is not None:
                 return found
-            at = self._place[entry.id]
-            wanted = [id_ for id_ in self._order[at : at + _AHEAD] if id_ not in self._results]
+            wanted = [id_ for id_ in self._following(entry) if id_ not in self._results]
         results = self._backend.read_results(wanted)
         with self._lock:
             self._results.update(results)
             return self._results.pop(entry.id, None)
 
-    def unused(self, scope_id: bytes) -> list[bytes]:
-        """Return the task runs of a scope that no call came to, and that did not complete."""
+    def state(self, entry: ReplayEntry) -> StateRecord | None:
+        """Return the state of a completed call as it is recorded; None if it is gone meanwhile."""
         with self._lock:
-            return [
-                entry.id
-                for entry in self._entries.values()
-                if entry.scope_id == self._stands_for.get(scope_id, scope_id)
-                and not self.foreign
-                and entry.state_type != _COMPLETED
-            ]
+            found = self._states.pop(entry.id, None)
+            if found is not None:
+                return found
+            wanted = self._following(entry)
+        views = self._backend.list_task_runs(RunFilter(ids=wanted), Page(limit=len(wanted)))
+        with self._lock:
+            self._states = {view.id: view.state for view in views}
+            return self._states.pop(entry.id, None)
+
+    def _following(self, entry: ReplayEntry) -> list[bytes]:
+        at = self._place[entry.id]
+        return self._order[at : at + _AHEAD]
 
     def __len__(self) -> int:
         return len(self._entries)

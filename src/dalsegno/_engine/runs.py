@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from abc import abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from dalsegno._engine.clock import now
-from dalsegno._engine.states import MISSING, State, StateDetails, engine_state
+from dalsegno._engine.state_details import details_of, recorded_details
+from dalsegno._engine.states import MISSING, State, engine_state
+from dalsegno.exceptions import RunCancelled
 from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.records import (
     EntryPoint,
@@ -25,6 +28,7 @@ from dalsegno.model.states import (
     FIRST_TERMINAL_CODE,
     STATE_CODES,
     STATE_TYPES,
+    StateRecord,
     StateType,
     pack_states,
 )
@@ -42,8 +46,6 @@ CANCELLED = STATE_CODES[StateType.CANCELLED]
 
 Entry = tuple[Any, ...]
 """An entry of a history: (code, timestamp[, name, message, details]); the timestamp in microseconds."""
-
-_MOMENTS = frozenset({"scheduled_time", "cache_expiration", "pause_timeout"})
 
 
 class Run:
@@ -68,7 +70,11 @@ class Run:
     """The data of the last state."""
     refused: bool = False
     """Its body was abandoned: nothing more of it is recorded."""
+    told_to_stop: bool = False
+    """It alone was cancelled, by its runner."""
     extra: dict[str, Any] | None = None
+    recorded_state: tuple[int, Callable[[], StateRecord | None]] | None = None
+    """Which state of the history an earlier attempt recorded, and how it is read."""
     _sent: int = 0
     _state: State[Any] | None = None
     _state_at: int = -1
@@ -134,6 +140,11 @@ class Run:
         return self.history[-1][0] >= FIRST_TERMINAL_CODE
 
     @property
+    def cancelled(self) -> bool:
+        """Whether what breaks its body off is that it was cancelled."""
+        return self.told_to_stop or self.session.stop is RunCancelled
+
+    @property
     def execution_id(self) -> bytes:
         """New each time its body really runs."""
         return self.id_bytes + self.run_count.to_bytes(4, "big")
@@ -141,7 +152,6 @@ class Run:
     def set_state(self, state: State[Any], data: Any) -> None:
         """Append a state that exists as an object (it came from user code or a handler)."""
         self._state, self._state_at = state, len(self.history)
-        details = {k: _plain(v) for k, v in state.state_details.__dict__.items() if v is not None} or None
         self.value = data
         code = STATE_CODES[state.type]
         stamp = round(state.timestamp.timestamp() * 1_000_000)
@@ -149,7 +159,7 @@ class Run:
         if code >= FIRST_TERMINAL_CODE:
             self.end_time_us = stamp
         name = None if state.name == DEFAULT_NAMES[state.type] else state.name
-        self.history.append((code, stamp, name, state.message, details))
+        self.history.append((code, stamp, name, state.message, recorded_details(state.state_details)))
         self.touch()
 
     def note(self, name: str, value: Any) -> None:
@@ -169,6 +179,8 @@ class Run:
         data = self.value if index == len(self.history) - 1 else MISSING
         state = engine_state(code, stamp, name, message, data, details_of(details))
         self._annotate(state)
+        if self.recorded_state is not None and self.recorded_state[0] == index:
+            state.recall(self.recorded_state[1])
         return state
 
     def _take_states(self, count: int) -> bytes:
@@ -187,8 +199,8 @@ class TaskRun(Run):
 
     upstream: list[tuple[str, bytes]] | None = None
     fingerprint: bytes | None = None
-    sought: bytes | None = None
-    """The fingerprint under which an earlier run recorded the call: another one where that run is not this one."""
+    sought: tuple[bytes | None, ...] = ()
+    """The fingerprints under which earlier runs recorded the call: of this run, and of those that it started from."""
     custom_name: str | None = None
     child_flow_run_id: bytes | None = None
     completed_before: int = 0
@@ -372,18 +384,5 @@ def full_entry(entry: Entry) -> tuple[int, int, str | None, str | None, dict[str
     return cast("int", code), cast("int", stamp), name, message, details
 
 
-def details_of(recorded: dict[str, Any] | None) -> StateDetails | None:
-    """Return the details of a history entry, in which moments are microseconds."""
-    if not recorded:
-        return None
-    return StateDetails(**{k: _moment(v) if k in _MOMENTS else v for k, v in recorded.items()})
-
-
 def _moment(stamp: int | None) -> datetime | None:
     return None if stamp is None else datetime.fromtimestamp(stamp / 1_000_000, UTC)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return round(value.timestamp() * 1_000_000)
-    return value if isinstance(value, (str, int, float, bool)) else str(value)

@@ -26,8 +26,8 @@ def load_script(path: Path, *, as_main: bool | None = None) -> ModuleType:
     """Return the module of a script; loaded again only if the file was changed since.
 
     The module is called by the file's stem, is in `sys.modules` under that name unless another module has
-    it, and its folder is first on `sys.path`, as when Python runs it. The script that this process runs
-    already is not loaded a second time.
+    it, and its folder is first on `sys.path`, as when Python runs it. The script that this process runs, or
+    has imported, is not loaded a second time.
 
     Args:
         path: An absolute path.
@@ -44,14 +44,18 @@ def load_script(path: Path, *, as_main: bool | None = None) -> ModuleType:
         if path.stem not in sys.modules:  # what was pickled where it was loaded under its own name is found
             sys.modules[path.stem] = main
         return main
+    as_main = _is_our_program() if as_main is None else as_main
+    imported = sys.modules.get(path.stem)
+    if not as_main and imported is not None and not _was_loaded(imported) and _file_of(imported) == path:
+        return imported  # by the program that runs here: its classes are those that it knows
     source = path.read_bytes()
     known = _loaded.get(path)
     if known is not None and known.source == source:
         module = known.module
-        if as_main or (as_main is None and _is_our_program()):
+        if as_main:
             sys.modules["__main__"] = module
         return module
-    return _load(path, source, _is_our_program() if as_main is None else as_main)
+    return _load(path, source, as_main)
 
 
 def _load(path: Path, source: bytes, as_main: bool) -> ModuleType:
@@ -83,7 +87,11 @@ def _load(path: Path, source: bytes, as_main: bool) -> ModuleType:
 def _is_free(name: str) -> bool:
     """Tell whether a script may have this name in `sys.modules`: nobody has it, or an earlier script."""
     present = sys.modules.get(name)
-    return present is None or any(loaded.module is present for loaded in _loaded.values())
+    return present is None or _was_loaded(present)
+
+
+def _was_loaded(module: ModuleType) -> bool:
+    return any(loaded.module is module for loaded in _loaded.values())
 
 
 def _restore(replaced: dict[str, ModuleType | None]) -> None:
@@ -102,7 +110,7 @@ def _file_of(module: ModuleType) -> Path | None:
 def _is_our_program() -> bool:
     """Tell whether `__main__` is Dalsegno's command line, or a script that it has put there."""
     main = sys.modules.get("__main__")
-    if main is None or any(loaded.module is main for loaded in _loaded.values()):
+    if main is None or _was_loaded(main):
         return True
     spec = getattr(main, "__spec__", None)
     if spec is not None:

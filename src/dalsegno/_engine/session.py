@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from dalsegno._backend.protocol import Backend
-from dalsegno._engine import logs
+from dalsegno._engine import clock, logs
+from dalsegno._engine.breaking import waits
 from dalsegno._engine.keeping import Keeper
 from dalsegno._engine.links import ValueLinks
 from dalsegno._engine.runs import TaskRun
@@ -68,6 +70,8 @@ class Session:
         """The signal that made a loop cancel the coroutines of the run."""
         self.interrupts: list[Callable[[type[BaseException]], None]] = []
         """What can break off the bodies that are running now."""
+        self._wakers: set[Callable[[], None]] = set()
+        """What ends the waits of the engine's own that are under way."""
         self._noted: set[int] = set()
         _sessions.add(self)
 
@@ -84,6 +88,37 @@ class Session:
             self.stop = reason
             for interrupt in list(self.interrupts):
                 interrupt(reason)
+            while self._wakers:
+                try:
+                    wake = self._wakers.pop()
+                except KeyError:
+                    break  # its wait has just ended
+                wake()
+
+    @contextlib.contextmanager
+    def woken(self, wake: Callable[[], None]) -> Generator[None]:
+        """Call `wake`, from another thread, if the run is to stop while the block waits; then raise why it is to stop.
+
+        No signal and no exception reaches a thread that waits for a lock, unless it is the main one.
+        """
+        self._wakers.add(wake)
+        try:
+            if self.stop is not None:
+                wake()
+            yield
+        finally:
+            self._wakers.discard(wake)
+
+    @waits
+    def sleep(self, seconds: float) -> None:
+        """Wait; raise if the run is to stop."""
+        if clock.is_fake():
+            clock.sleep(seconds)
+        else:
+            stopped = threading.Event()
+            with self.woken(stopped.set):
+                stopped.wait(seconds)
+        self.check()
 
     def check(self) -> None:
         """Raise if no task may start any more."""
@@ -117,6 +152,8 @@ class Session:
         self.journal = NoJournal(self.journal)
         self.detached = True
 
+
+waits(Journal.barrier)
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _journals: dict[int, Journal] = {}

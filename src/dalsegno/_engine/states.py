@@ -9,31 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
 from dalsegno import exceptions
+from dalsegno._engine.state_details import StateDetails, details_of
 from dalsegno.model.ids import new_id
-from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES, TERMINAL_TYPES, StateType
+from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES, TERMINAL_TYPES, StateRecord, StateType
 
 R = TypeVar("R", covariant=True)
-
-
-class StateDetails:
-    """What belongs to a state beside its type: which runs it is of, and when something is to happen."""
-
-    def __init__(self, **values: Any) -> None:
-        self.__dict__.update(values)
-
-    flow_run_id: uuid.UUID | None = None
-    task_run_id: uuid.UUID | None = None
-    child_flow_run_id: uuid.UUID | None = None
-    scheduled_time: datetime | None = None
-    cache_key: str | None = None
-    cache_expiration: datetime | None = None
-    pause_timeout: datetime | None = None
-    pause_key: str | None = None
-    retriable: bool | None = None
-    upstream_run_id: uuid.UUID | None = None
-
-    def __repr__(self) -> str:
-        return f"StateDetails({', '.join(f'{k}={v!r}' for k, v in self.__dict__.items())})"
 
 
 class Lazy:
@@ -70,7 +50,8 @@ class State(Generic[R]):
     __slots__ = (
         "type",
         "name",
-        "message",
+        "_message",
+        "_recorded",
         "_time",
         "_data",
         "_details",
@@ -91,7 +72,8 @@ class State(Generic[R]):
     ) -> None:
         self.type = StateType(type)
         self.name = name if name is not None else DEFAULT_NAMES[self.type]
-        self.message = message
+        self._message = message
+        self._recorded: Callable[[], StateRecord | None] | None = None
         self._time = time.time_ns() // 1000 if timestamp is None else round(timestamp.timestamp() * 1_000_000)
         self._data = MISSING if data is None else data
         self._details = state_details
@@ -102,6 +84,18 @@ class State(Generic[R]):
     # --- what it is
 
     @property
+    def message(self) -> str | None:
+        if self._recorded is not None:
+            self._load_recorded()
+        return self._message
+
+    @message.setter
+    def message(self, message: str | None) -> None:
+        if self._recorded is not None:
+            self._load_recorded()
+        self._message = message
+
+    @property
     def id(self) -> uuid.UUID:
         if self._id is None:
             self._id = new_id()
@@ -109,10 +103,14 @@ class State(Generic[R]):
 
     @property
     def timestamp(self) -> datetime:
+        if self._recorded is not None:
+            self._load_recorded()
         return datetime.fromtimestamp(self._time / 1_000_000, UTC)
 
     @property
     def state_details(self) -> StateDetails:
+        if self._recorded is not None:
+            self._load_recorded()
         if self._details is None:
             self._details = StateDetails()
         return self._details
@@ -184,6 +182,19 @@ class State(Generic[R]):
         """Return what `result` returns."""
         return state_result(self, raise_on_failure)
 
+    def recall(self, read: Callable[[], StateRecord | None]) -> None:
+        """Have what an earlier attempt recorded of this state read when it is first asked for (the engine says so)."""
+        self._recorded = read
+
+    def _load_recorded(self) -> None:
+        read, self._recorded = self._recorded, None
+        recorded = None if read is None else read()
+        if recorded is not None:
+            self._message, self._time = recorded.message, recorded.timestamp
+            details = details_of(recorded.details)
+            if details is not None:
+                self._details = StateDetails(**{**details.__dict__, **self.state_details.__dict__})
+
     def fresh_copy(self, **changes: Any) -> State[R]:
         """Return a copy with an id and a time of its own."""
         copy: State[R] = State(
@@ -211,11 +222,12 @@ class State(Generic[R]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         data = self._data.get() if isinstance(self._data, Lazy) else self._data
+        message = self.message
         details = None if self._details is None else dict(self._details.__dict__)
         return _restore, (
             self.type.value,
             self.name,
-            self.message,
+            message,
             self._time,
             data,
             details,
@@ -247,7 +259,8 @@ def engine_state(
     state = cast("State[Any]", object.__new__(State))
     state.type = STATE_TYPES[code]
     state.name = name or DEFAULT_NAMES[state.type]
-    state.message = message
+    state._message = message  # pyright: ignore[reportPrivateUsage]
+    state._recorded = None  # pyright: ignore[reportPrivateUsage]
     state._time = time_  # pyright: ignore[reportPrivateUsage]
     state._data = data  # pyright: ignore[reportPrivateUsage]
     state._details = details  # pyright: ignore[reportPrivateUsage]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine.context import Scope
+
+if TYPE_CHECKING:
+    from dalsegno._engine.session import Session
 
 
 class Call:
@@ -33,12 +36,13 @@ class Call:
 
 
 class Sleep:
-    """Go on after some seconds."""
+    """Go on after some seconds; raise if the run of this session is to stop meanwhile."""
 
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "session")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, session: Session) -> None:
         self.seconds = seconds
+        self.session = session
 
 
 class WaitFor:

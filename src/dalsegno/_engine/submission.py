@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -13,8 +13,10 @@ from dalsegno._engine.beginning import begin_early
 from dalsegno._engine.drivers import Countdown
 from dalsegno._engine.futures import Future, RunFuture
 from dalsegno._engine.runs import CANCELLED, CRASHED, now
-from dalsegno._engine.states import crash_message
+from dalsegno._engine.states import MISSING, crash_message
 from dalsegno._engine.steps import Life
+from dalsegno._engine.stopping import GRACE
+from dalsegno._engine.timers import call_later
 from dalsegno._engine.waiting import pending, upstreams
 from dalsegno.exceptions import RunCancelled
 
@@ -25,11 +27,60 @@ if TYPE_CHECKING:
 AtEnd = Callable[[BaseException | None], None]
 
 
+class Handle(Protocol):
+    """A life that a runner was given, for those who want to break it off."""
+
+    def stop(self, error: BaseException) -> bool:
+        """Have the body that runs end with an error (RunCancelled, mostly); False if no body runs."""
+        ...
+
+    def leave_behind(self) -> None:
+        """It was told to stop and did not: give its place to others."""
+        ...
+
+
+class Submitted:
+    """A submitted call, from its submission to its end."""
+
+    __slots__ = ("future", "life", "context", "launcher", "handle")
+
+    def __init__(self, future: RunFuture[Any], life: Life, launcher: Launcher) -> None:
+        self.future = future
+        self.life = life
+        self.context = copy_context()
+        self.launcher = launcher
+        self.handle: Handle | None = None
+        """None until it is launched."""
+
+    def at_end(self, error: BaseException | None) -> None:
+        """The life has ended, by an error of its own or as it should."""
+        if error is not None:
+            _record_crash(self.future, error)
+        self.future.set_done()
+
+    def stop(self, error: BaseException) -> bool:
+        """Break off its body; False if none runs."""
+        return self.handle is not None and self.handle.stop(error)
+
+    def give_up(self, error: BaseException) -> None:
+        """Bring its run to its end here and now; what its life still does is not recorded."""
+        _record_crash(self.future, error)
+        self.future.run.touch()  # its own thread may just have noted its end, and could not record it any more
+        self.future.run.refused = True
+
+
 class Launcher(Protocol):
     """What a runner does for the engine: live a life somewhere, and say when it ended."""
 
-    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> None: ...
-    def close(self) -> None: ...
+    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> Handle: ...
+
+    def launch_chunk(self, submitted: Sequence[Submitted], *, is_async: bool) -> None:
+        """Launch several as one unit, one after another, and give each its handle."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what lives lives, once that is done; what was stopped has ended when this returns, if it can."""
+        ...
 
 
 class Runner(Protocol):
@@ -44,43 +95,65 @@ class Submissions:
     def __init__(self, session: Session, runner: Any) -> None:
         self.session = session
         self.runner = runner
-        self.open_futures: set[RunFuture[Any]] = set()
+        self.open_futures: dict[RunFuture[Any], Submitted] = {}
         self.closed = False
         self._opening = threading.Lock()
         self._launcher: Launcher | None = None
         self._flows: Launcher | None = None
-        self._own: dict[int, Launcher] = {}
-        _all.add(self)
+        self._own: dict[int, tuple[Any, Launcher]] = {}
+        with _all_lock:
+            _all.add(self)
 
-    def submit(self, x: TaskExecution, life: Life) -> Future[Any]:
-        """Submit a call of a task."""
-        found = upstreams(x)
-        future: Future[Any] = Future(x.run)
-        if begin_early(x, found):
-            future.set_done()
-            return future
-        self.start(future, life, self._launcher_of(x.task), found, is_async=x.task.is_async)
-        if x.flow_scope is None or x.flow_scope.replay is None:
-            x.run.touch()
-        return future
+    def submit_chunk(self, calls: Sequence[tuple[TaskExecution, Life]]) -> list[Future[Any]]:
+        """Submit calls of one task as one unit: it is launched when the inputs of all of them are there."""
+        futures: list[Future[Any]] = []
+        units: list[Submitted] = []
+        found: list[Any] = []
+        launcher = None
+        for x, life in calls:
+            needs = upstreams(x)
+            future: Future[Any] = Future(x.run)
+            futures.append(future)
+            if begin_early(x, needs):
+                future.set_done()
+                continue
+            if launcher is None:
+                launcher = self._launcher_of(x.task)
+            if needs:
+                found += needs
+            units.append(self._open(future, life, launcher))
+        if launcher is not None:
+            x = calls[0][0]
+            self._launch(units, launcher, found, is_async=x.task.is_async)
+            if x.flow_scope is None or x.flow_scope.replay is None:
+                for future in futures:
+                    future.run.touch()
+        return futures
 
     def start(
         self, future: RunFuture[Any], life: Life, launcher: Launcher, found: list[Any], *, is_async: bool
     ) -> None:
         """Launch a life once the inputs that were found are there; its end is the future's."""
-        self.open_futures.add(future)
-        future.add_done_callback(self.open_futures.discard)
-        context = copy_context()
+        self._launch([self._open(future, life, launcher)], launcher, found, is_async=is_async)
 
-        def at_end(error: BaseException | None) -> None:
-            if error is not None:
-                _record_crash(future, error)
-            future.set_done()
+    def _open(self, future: RunFuture[Any], life: Life, launcher: Launcher) -> Submitted:
+        submitted = self.open_futures[future] = Submitted(future, life, launcher)
+        future.add_done_callback(self._forget)
+        return submitted
 
+    def _forget(self, future: RunFuture[Any]) -> None:
+        self.open_futures.pop(future, None)
+
+    def _launch(self, units: list[Submitted], launcher: Launcher, found: list[Any], *, is_async: bool) -> None:
         def launch() -> None:
-            launcher.launch(life, context, at_end, is_async=is_async)
+            try:
+                _hand_over(units, launcher, is_async=is_async)
+            except Exception as error:
+                for one in units:
+                    if one.handle is None:
+                        one.at_end(error)  # no thread or process for it: whoever waits for it must hear of it
 
-        waiting = pending(found)
+        waiting = pending(found) if found else None
         if waiting:
             Countdown(len(waiting), launch).watch(waiting)
         else:
@@ -107,19 +180,49 @@ class Submissions:
         key = id(task.task_runner)
         with self._opening:
             if key not in self._own:
-                self._own[key] = task.task_runner.open()
-            return self._own[key]
+                # The runner is kept too, so that no other gets its id meanwhile.
+                self._own[key] = task.task_runner, task.task_runner.open()
+            return self._own[key][1]
 
     def abandon(self, error: BaseException) -> None:
         """The body was broken off: do not wait for what it submitted; what has not ended is recorded as it is."""
-        for future in list(self.open_futures):
-            _record_crash(future, error)
-            future.run.refused = True
+        left = list(self.open_futures.values())
+        for submitted in left:
+            submitted.give_up(error)
+        for submitted in left:
+            submitted.stop(error)
+
+    def cancel(self, runner: Any) -> None:
+        """Cancel what was given to this runner: what does not run yet at once, what runs as soon as it reacts."""
+        launchers = self._launchers_of(runner)
+        error = RunCancelled("The run was cancelled.")
+        told: list[Submitted] = []
+        for submitted in list(self.open_futures.values()):
+            if submitted.launcher not in launchers:
+                continue
+            submitted.future.run.told_to_stop = True
+            if submitted.stop(error):
+                told.append(submitted)
+            else:
+                submitted.give_up(error)
+                submitted.future.set_done()
+        if told:
+            try:
+                call_later(GRACE, lambda: _leave_behind(told, error))
+            except RuntimeError:  # no thread for timers
+                _leave_behind(told, error)
+
+    def _launchers_of(self, runner: Any) -> list[Launcher]:
+        with self._opening:
+            own = [(one, launcher) for one, launcher in self._own.values()]
+            pairs = [(self.runner, self._launcher), *own]
+        # A runner that is used by itself (`with runner:`) lends what it opened.
+        return [one for it, one in pairs if one is not None and (it is runner or getattr(it, "lender", None) is runner)]
 
     def close(self) -> None:
         """Let go of the runners; nothing is submitted any more."""
         self.closed = True
-        for launcher in (self._launcher, self._flows, *self._own.values()):
+        for launcher in (self._launcher, self._flows, *(launcher for _, launcher in self._own.values())):
             if launcher is not None:
                 launcher.close()
         self._launcher = self._flows = None
@@ -131,13 +234,44 @@ class Submissions:
         self._own.clear()
         for future in self.open_futures:
             future.leave_to_parent()
-        self.open_futures = set()
+        self.open_futures = {}
 
 
 _all: weakref.WeakSet[Submissions] = weakref.WeakSet()
+_all_lock = threading.Lock()
+
+
+def cancel_all(runner: Any) -> None:
+    """Cancel what was submitted to a task runner, by any flow run of this process."""
+    with _all_lock:
+        everywhere = list(_all)
+    for submissions in everywhere:
+        submissions.cancel(runner)
+
+
+def _hand_over(units: Sequence[Submitted], launcher: Launcher, *, is_async: bool) -> None:
+    if len(units) > 1:
+        launcher.launch_chunk(units, is_async=is_async)
+        return
+    (one,) = units
+    one.handle = launcher.launch(one.life, one.context, one.at_end, is_async=is_async)
+    if one.future.run.refused:  # it was given up while it was launched
+        one.stop(RunCancelled("The run was cancelled."))
+
+
+def _leave_behind(told: Iterable[Submitted], error: BaseException) -> None:
+    """End the runs whose bodies did not react to being told to stop."""
+    for submitted in told:
+        if not submitted.future.done:
+            submitted.give_up(error)
+            if submitted.handle is not None:
+                submitted.handle.leave_behind()
+            submitted.future.set_done()
 
 
 def _after_fork() -> None:
+    global _all_lock
+    _all_lock = threading.Lock()
     for submissions in list(_all):
         submissions.start_anew()
 
@@ -150,8 +284,8 @@ def _record_crash(future: RunFuture[Any], error: BaseException) -> None:
     run = future.run
     if not run.ended:
         run.end_time_us = now()
-        run.value = error
-        cancelled = isinstance(error, RunCancelled) or run.session.stop is RunCancelled
+        run.value = MISSING if run.told_to_stop else error  # whoever asks for its result is not cancelled
+        cancelled = isinstance(error, RunCancelled) or run.cancelled
         error = run.session.cause_of(error)
         code, message = (CANCELLED, "The run was cancelled.") if cancelled else (CRASHED, crash_message(error))
         run.history.append((code, run.end_time_us, None, message))

@@ -15,6 +15,8 @@ from dalsegno._engine import caching, hooks, inputs, logs, task_slots, task_tran
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
+from dalsegno._engine.lineage import Recorded
+from dalsegno._engine.replaying import note_rerun
 from dalsegno._engine.runs import (
     CANCELLED,
     COMPLETED,
@@ -28,6 +30,7 @@ from dalsegno._engine.runs import (
 )
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import TaskSpec
+from dalsegno._engine.state_details import recorded_details
 from dalsegno._engine.states import (
     MISSING,
     State,
@@ -61,7 +64,7 @@ class TaskExecution:
         "scan",
         "submissions",
         "persist",
-        "replayed",
+        "answered_by",
         "beginning",
         "cache",
         "transaction",
@@ -82,7 +85,8 @@ class TaskExecution:
         self.parent = parent
         self.session = session
         self.submissions = submissions
-        self.replayed = False
+        self.answered_by: Recorded | None = None
+        """What an earlier run recorded of the call, if that is its answer."""
         self.beginning: Beginning | None = None
         self.cache: caching.CachePlan | None = None
         self.transaction: BaseTransaction | None = None
@@ -141,27 +145,46 @@ class TaskExecution:
 
 def task_life(x: TaskExecution) -> Life:
     """Live through one call of a task. What became of it is in `x.run`; only what is no Exception is raised."""
-    task, run = x.task, x.run
+    run = x.run
     if run.refused:
         return  # The body that submitted it was broken off.
     if x.session.stop is not None:
         x.session.check()
     try:
+        if not (yield from start(x)):
+            return
+        yield from body(x)
+        yield from finish(x)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        # A signal may come between any two instructions, not only while the body runs.
+        if run.ended:
+            run.touch()
+        elif run.run_count > 0 and x.answered_by is None:
+            yield from interrupted(x, error)
+        raise
+
+
+def start(x: TaskExecution) -> Generator[Step, Any, bool]:
+    """Settle the inputs of a call, and look for what answers it. False: the body is not to run."""
+    task, run = x.task, x.run
+    try:
         beginning = yield from begin(x)
         if beginning is Beginning.HELD_BACK:
             if run.ended:
                 yield from finish(x)
-            return
+            return False
         if beginning is Beginning.ANSWERED:
             if x.transaction is not None:
                 yield from settle(x)
-            return
+            return False
         if task.name_template is not None and run.custom_name is None:
             run.parameters = x.parameters
             run.custom_name = yield Invoke(task.render_run_name, (x.parameters,), new_scope(x))
         if task.caches and (yield from caching.find(x)):
             yield from finish(x)
-            return
+            return False
     except Exception as error:
         # What users give to be called before the body (a trigger, a name) fails the run as the body would.
         if isinstance(error, Skip):
@@ -170,9 +193,8 @@ def task_life(x: TaskExecution) -> Life:
             logs.failed(run, error)
         yield from conclude(x, *failure(error))
         yield from finish(x)
-        return
-    yield from body(x)
-    yield from finish(x)
+        return False
+    return True
 
 
 def alone(x: TaskExecution, life: Life) -> Life:
@@ -206,9 +228,15 @@ def body(x: TaskExecution) -> Life:
         yield from advance(x, (RUNNING, stamp) if failures == 0 else (RUNNING, stamp, "Retrying"))
         if task.on_running_hooks:
             yield from hooks.call_all(task.on_running_hooks, task, run, scope)
+        if run.refused:
+            yield from given_up(x)
+            return
         try:
             value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
         except Exception as error:
+            if run.refused:
+                yield from given_up(x)
+                return
             entry, data = failure(error)
         except BaseException as error:
             if scope.transaction is not None:
@@ -218,6 +246,9 @@ def body(x: TaskExecution) -> Life:
             yield from interrupted(x, error)
             raise
         else:
+            if run.refused:
+                yield from given_up(x)
+                return
             if type(value) in _SCALARS:
                 state = None
             else:
@@ -244,7 +275,7 @@ def body(x: TaskExecution) -> Life:
                 if delay > 0:
                     details = {"scheduled_time": now() + round(delay * 1e6)}
                     yield from advance(x, (SCHEDULED, now(), "AwaitingRetry", entry[3], details))
-                    yield Sleep(delay)
+                    yield Sleep(delay, x.session)
                     x.session.check()
                     if run.refused:
                         return  # The body that submitted it was broken off meanwhile.
@@ -280,6 +311,7 @@ def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
     yield from advance(x, entry, data)
     if run.history[-1][0] == COMPLETED and run.value is not MISSING:
         x.session.links.note(run.value, run.id_bytes, run.execution_id, len(run.result) if run.result else 0)
+        note_rerun(x, run.value)
         if not x.task.cache_result_in_memory and run.result is not None:
             x.session.keeper.forget(run)
     if x.cache is not None and x.transaction is None:
@@ -291,6 +323,8 @@ def conclude(x: TaskExecution, entry: tuple[Any, ...], data: Any) -> Life:
 def advance(x: TaskExecution, entry: tuple[Any, ...], data: Any = MISSING) -> Life:
     """Go to the next state; state handlers may put another in its place."""
     run = x.run
+    if run.refused:
+        return
     if not x.task.state_handlers:
         run.value = data
         run.history.append(entry)
@@ -317,14 +351,26 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
     """Record that the body was broken off by what is no Exception."""
     if isinstance(error, GeneratorExit):
         return
-    cancelled = isinstance(error, RunCancelled) or x.session.stop is RunCancelled
+    if x.run.refused:
+        yield from given_up(x)
+        return
+    cancelled = isinstance(error, RunCancelled) or x.run.cancelled
     entry = (
         (CANCELLED, now(), None, "The run was cancelled.")
         if cancelled
         else (CRASHED, now(), None, crash_message(x.session.cause_of(error)))
     )
     x.run.end_time_us = entry[1]
-    yield from advance(x, entry, error)
+    yield from advance(x, entry, MISSING if x.run.told_to_stop else error)
+    if x.cache is not None and x.transaction is None:
+        yield from caching.store(x)
+    yield from finish(x)
+
+
+def given_up(x: TaskExecution) -> Life:
+    """The run was brought to its end from outside meanwhile: let go of what it holds, and finish."""
+    if x.cache is not None and x.transaction is None:
+        yield from caching.store(x)
     yield from finish(x)
 
 
@@ -359,7 +405,7 @@ def state_of(value: Any) -> Generator[Step, Any, State[Any] | None]:
 def entry_of(state: State[Any]) -> tuple[Any, ...]:
     """Return the history entry of a State."""
     name = None if state.name == DEFAULT_NAMES[state.type] else state.name
-    return (STATE_CODES[state.type], now(), name, state.message)
+    return (STATE_CODES[state.type], now(), name, state.message, recorded_details(state.state_details))
 
 
 def retry_delay(

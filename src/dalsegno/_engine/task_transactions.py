@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dalsegno._engine import caching, drivers, hooks, logs
 from dalsegno._engine.context import Scope, TaskRunContext
 from dalsegno._engine.runs import COMPLETED, PENDING, full_entry, now
@@ -16,14 +18,14 @@ from dalsegno._engine.transacting import BaseTransaction, to_join
 from dalsegno._engine.transaction_groups import commit_group, doom, roll_back_group, run_rollback_hooks
 from dalsegno._engine.transaction_kinds import transaction_class
 from dalsegno._engine.transaction_states import TransactionState
-from dalsegno.exceptions import DalsegnoException, RunFenced, SerializationError
+from dalsegno.exceptions import DalsegnoException, EncryptionKeyError, RunFenced, SerializationError
 from dalsegno.model.ids import id_text
-from dalsegno.model.views import ReplayEntry, TaskRunView
-from dalsegno.results.encoding import cache_address, decode_result, encode_result
-from dalsegno.results.limits import ResultLimits, current_limits
+from dalsegno.model.views import TaskRunView
+from dalsegno.results.encoding import cache_address, encode_result
+from dalsegno.results.limits import current_limits
 
 if TYPE_CHECKING:
-    from dalsegno._engine.replay import ReplayIndex
+    from dalsegno._engine.lineage import Recorded
     from dalsegno._engine.runs import FlowRun
     from dalsegno._engine.task_life import TaskExecution
 
@@ -77,14 +79,14 @@ class TaskPart:
         """Have a retry know that the commit hooks ran and that there is nothing to take back."""
         if self.completed and not self.run.refused:
             self._note("committed")
-        elif self.completed and self.x.replayed:
+        elif self.completed and self.x.answered_by is not None:
             self._write_again()
             self._note("committed")
 
     def keep_values(self) -> None:
         """Have a retry know the values, which the hooks may need."""
         transaction = self.transaction
-        limits = ResultLimits(inline=_LARGEST, blob=_LARGEST, largest=_LARGEST, serializer=current_limits().serializer)
+        limits = msgspec.structs.replace(current_limits(), inline=_LARGEST, blob=_LARGEST, largest=_LARGEST)
         try:
             encoded = encode_result(
                 transaction.values,
@@ -113,7 +115,7 @@ class TaskPart:
         run, x = self.run, self.x
         if self.has_rollback_hooks:
             run.note(_NOTE, "rolling back")
-        if run.refused and x.replayed:
+        if run.refused and x.answered_by is not None:
             self._write_again()
         entry = (COMPLETED, now(), ROLLED_BACK, f"The transaction was rolled back: {reason}.")
         if x.task.state_handlers:
@@ -139,11 +141,11 @@ class TaskPart:
 
     def recall(self) -> None:
         """Of a run that was answered by the record: learn whether it was committed, and what it had set."""
-        if self._recalled or not self.x.replayed:
+        answered_by = self.x.answered_by
+        if self._recalled or answered_by is None:
             return
         self._recalled = True
-        replay = None if self.x.flow_scope is None else self.x.flow_scope.replay
-        if replay is not None and replay.foreign:
+        if not answered_by.is_own:
             # What was done belongs to the run that this one started from.
             self.transaction.state = TransactionState.COMMITTED
             return
@@ -174,12 +176,9 @@ class TaskPart:
         if packed is None:
             return
         try:
-            self.transaction.values = decode_result(
-                packed,
-                read_blob=self.session.backend.read_blob,
-                signer=self.session.keeper.signer,
-                address=self._address,
-            )
+            self.transaction.values = self.session.keeper.decode(packed, self._address)
+        except EncryptionKeyError:
+            raise
         except DalsegnoException as error:
             logs.write(self.run, logging.WARNING, "What %r set in its transaction is lost: %s", self.run.name, error)
 
@@ -235,20 +234,20 @@ def around_flow(call: TaskExecution | None) -> BaseTransaction | None:
     return None if call.transaction is None else call.transaction.parent
 
 
-def must_enter(x: TaskExecution, entry: ReplayEntry, replay: ReplayIndex) -> bool:
+def must_enter(x: TaskExecution, recorded: Recorded) -> bool:
     """Tell whether a nested flow that completed is entered, and its task runs answered one by one.
 
     So it is until the block around has committed: what was done inside may have to be taken back.
     """
-    if entry.child_flow_run_id is None or replay.foreign:
+    if recorded.entry.child_flow_run_id is None or not recorded.is_own:
         return False
-    view = recorded_view(x, entry.id)
+    view = recorded_view(x, recorded.entry.id)
     return view is not None and view.extra.get(_NOTE) != "committed"
 
 
-def note_rollback(x: TaskExecution, entry: ReplayEntry, replay: ReplayIndex) -> None:
+def note_rollback(x: TaskExecution, recorded: Recorded) -> None:
     """Remember that the row that goes on is that of a run that was rolled back, or was to be."""
-    if entry.state_name == ROLLED_BACK and not replay.foreign and x.transaction is not None:
+    if recorded.entry.state_name == ROLLED_BACK and recorded.is_own and x.transaction is not None:
         assert x.transaction.part is not None
         x.transaction.part.unfinished_rollback = True
 

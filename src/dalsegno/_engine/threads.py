@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from contextvars import Context
 
 from dalsegno._engine import blocking
-from dalsegno._engine.drivers import PooledDrive
-from dalsegno._engine.loops import EngineLoop, loop_for
+from dalsegno._engine.loops import Coroutine, loop_for
 from dalsegno._engine.pool import ThreadPool
+from dalsegno._engine.pooled import Chunk, PooledDrive
 from dalsegno._engine.steps import Life
-from dalsegno._engine.submission import AtEnd
+from dalsegno._engine.submission import AtEnd, Handle, Submitted
 
 
 class ThreadLauncher:
@@ -22,21 +23,36 @@ class ThreadLauncher:
         self._most = max_workers if bound_coroutines else None
         self._lock = threading.Lock()
         self._running = 0
-        self._queued: deque[tuple[EngineLoop, Life, Context, AtEnd]] = deque()
+        self._queued: deque[Coroutine] = deque()
 
-    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> None:
+    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> Handle:
         """Live a life, now or when there is room."""
         if not is_async:
-            PooledDrive(life, self._pool, context, at_end).start()
-            return
-        loop = loop_for(context)
+            drive = PooledDrive(life, self._pool, context, at_end)
+            drive.start()
+            return drive
+        coroutine = Coroutine(loop_for(context), life, context, at_end)
         if self._most is None:
             context.run(blocking.set_place_of_coroutine, None)
-            loop.start(life, context, at_end)
-            return
+            coroutine.start()
+            return coroutine
         with self._lock:
-            self._queued.append((loop, life, context, at_end))
+            self._queued.append(coroutine)
         self._start_queued()
+        return coroutine
+
+    def launch_chunk(self, submitted: Sequence[Submitted], *, is_async: bool) -> None:
+        """Live lives one after another on one thread. Coroutines share a loop anyway: each is its own unit."""
+        if is_async:
+            for one in submitted:
+                one.handle = self.launch(one.life, one.context, one.at_end, is_async=True)
+            return
+        drives: list[PooledDrive] = []
+        for one in submitted:
+            drive = PooledDrive(one.life, self._pool, one.context, one.at_end)
+            one.handle = drive
+            drives.append(drive)
+        Chunk(drives, self._pool).start()
 
     def _start_queued(self) -> None:
         assert self._most is not None
@@ -45,10 +61,11 @@ class ThreadLauncher:
                 if not self._queued or self._running >= self._most:
                     return
                 self._running += 1
-                loop, life, context, at_end = self._queued.popleft()
+                coroutine = self._queued.popleft()
             place = _Place(self)
-            context.run(blocking.set_place_of_coroutine, place)
-            loop.start(life, context, place.ended_before(at_end))
+            coroutine.context.run(blocking.set_place_of_coroutine, place)
+            coroutine.at_end = place.ended_before(coroutine.at_end)
+            coroutine.start()
 
     def count(self, change: int) -> None:
         """Note that one more coroutine runs, or one less."""

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
+from dalsegno._engine.breaking import AGAIN, may_break, may_break_thread
 from dalsegno._engine.timers import Timer, call_later
 
 _GRACE = 0.25  # seconds that a body has to react to the exception before its thread is left behind
@@ -54,9 +56,36 @@ def limit(seconds: float | None, make_error: MakeError) -> Generator[None]:
 
 
 class _Deadline:
+    """The end of one block. When it has come, the main thread is sent an alarm, again and again until that is heeded.
+
+    An alarm of the whole process (`signal.setitimer`) may be taken by any thread, which wakes nobody, and one that
+    comes just before a thread waits in the system is seen only when that wait is over.
+    """
+
     def __init__(self, seconds: float) -> None:
         self.at = time.monotonic() + seconds
         self.fired: Expired | None = None
+        self._sent = False
+        self._lock = threading.Lock()
+        self._over = False
+        self._timer = call_later(seconds, self._alarm)
+
+    def end(self) -> None:
+        """Send no alarm any more; one that was sent has reached the handler when this returns."""
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+        if self._sent:
+            # What is pending for a thread is delivered when it comes back from the system.
+            os.getppid()
+
+    def _alarm(self) -> None:
+        with self._lock:
+            if self._over or self.fired is not None:
+                return
+            self._sent = True
+            signal.pthread_kill(cast("int", threading.main_thread().ident), signal.SIGALRM)
+            self._timer = call_later(AGAIN, self._alarm)
 
 
 _deadlines: list[_Deadline] = []
@@ -64,10 +93,13 @@ _deadlines: list[_Deadline] = []
 
 @contextmanager
 def _by_signal(seconds: float, make_error: MakeError) -> Generator[None]:
-    mine = _Deadline(seconds)
     before = signal.signal(signal.SIGALRM, _on_alarm)
+    try:
+        mine = _Deadline(seconds)
+    except BaseException:
+        signal.signal(signal.SIGALRM, before)
+        raise
     _deadlines.append(mine)
-    _arm()
     try:
         yield
     except Expired as expired:
@@ -76,26 +108,19 @@ def _by_signal(seconds: float, make_error: MakeError) -> Generator[None]:
         raise make_error(seconds) from None
     finally:
         _deadlines.remove(mine)
+        mine.end()
         signal.signal(signal.SIGALRM, before)
-        _arm()
 
 
-def _arm() -> None:
-    """Set the timer to the first of the deadlines that have not fired."""
-    waiting = [deadline.at for deadline in _deadlines if deadline.fired is None]
-    left = max(min(waiting) - time.monotonic(), 1e-6) if waiting else 0.0
-    signal.setitimer(signal.ITIMER_REAL, left)
-
-
-def _on_alarm(_number: int, _frame: Any) -> None:
+def _on_alarm(_number: int, frame: Any) -> None:
+    if not may_break(frame):
+        return
     # The outermost first: when it ends, so does all that is inside.
     now = time.monotonic()
     for deadline in _deadlines:
         if deadline.fired is None and deadline.at <= now:
             deadline.fired = Expired()
-            _arm()
             raise deadline.fired
-    _arm()
 
 
 # --- in other threads
@@ -114,9 +139,13 @@ class _Watch:
 
     def _fire(self) -> None:
         with self._lock:
-            if not self._over:
+            if self._over:
+                return
+            if may_break_thread(self._thread):
                 self.fired = True
                 raise_in_thread(self._thread, self.kind)
+            else:
+                self._timer = call_later(AGAIN, self._fire)
 
     def end(self) -> None:
         """The body is over; if the exception is on its way, let it arrive here rather than later."""
@@ -132,9 +161,13 @@ class _Watch:
                     raise
 
 
-def raise_in_thread(thread_id: int, kind: type[BaseException]) -> None:
-    """Have a thread raise an exception at its next Python instruction (CPython's PyThreadState_SetAsyncExc)."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(kind))
+def raise_in_thread(thread_id: int, kind: type[BaseException] | None) -> None:
+    """Have a thread raise an exception at its next Python instruction (CPython's PyThreadState_SetAsyncExc).
+
+    None takes back one that is on its way.
+    """
+    wanted = None if kind is None else ctypes.py_object(kind)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), wanted)
 
 
 @contextmanager

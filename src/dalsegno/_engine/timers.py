@@ -36,8 +36,9 @@ class _Clock:
         timer = Timer(time.monotonic() + seconds, function)
         with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="dalsegno-timers", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="dalsegno-timers", daemon=True)
+                thread.start()
+                self._thread = thread
             heapq.heappush(self._heap, (timer.due, next(self._count), timer))
             if self._heap[0][2] is timer:
                 self._changed.notify()

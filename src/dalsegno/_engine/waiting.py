@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from dalsegno._engine import inputs
@@ -11,22 +11,26 @@ from dalsegno._engine.context import Scope
 from dalsegno._engine.fingerprint import fingerprint
 from dalsegno._engine.futures import RunFuture, is_input
 from dalsegno._engine.replaying import adopt_waiting_row
-from dalsegno._engine.runs import COMPLETED, PENDING, now
+from dalsegno._engine.runs import COMPLETED, PENDING, TaskRun, now
 from dalsegno._engine.states import MISSING, State, state_result
 from dalsegno._engine.steps import Step, WaitFor
 from dalsegno._engine.triggering import Verdict, evaluate
 from dalsegno.exceptions import DalsegnoException
 
 if TYPE_CHECKING:
+    from dalsegno._engine.lineage import Replay
+    from dalsegno._engine.replay import ReplayIndex
     from dalsegno._engine.task_life import TaskExecution
 
 WAIT_FOR = "wait_for"
 _COLLECTIONS = frozenset({list, tuple, set, dict})
 
 
-def upstreams(x: TaskExecution) -> list[inputs.Found]:
-    """Return the futures and States that a call depends on: those in its arguments, then those in `wait_for`."""
+def upstreams(x: TaskExecution, extra: Mapping[str, Any] | None = None) -> list[inputs.Found]:
+    """Return the futures and States that a call depends on: in its arguments, then in `extra`, then in `wait_for`."""
     found = list(x.scan.found) if x.scan is not None else []
+    if extra:
+        found += inputs.find_inputs(extra, is_input)
     if x.wait_for:
         found += inputs.find_inputs({WAIT_FOR: x.wait_for}, is_input)
     return found
@@ -63,9 +67,7 @@ def settle_inputs(x: TaskExecution) -> Generator[Step, Any, bool]:
     waiting = pending(found)
     if waiting:
         yield WaitFor(waiting)
-    run = x.run
-    executions = [(f.parameter, identity(f.item)) for f in found]
-    run.upstream = [(name, execution[:16]) for name, execution in executions if execution is not None] or None
+    note_upstreams(x.run, found)
     if not may_start(x, found):
         return False
     # The fingerprint is of the arguments as they were given: futures count as their executions.
@@ -74,6 +76,12 @@ def settle_inputs(x: TaskExecution) -> Generator[Step, Any, bool]:
         allow = x.task.trigger is not None
         x.parameters = inputs.replace_parameters(x.parameters, x.scan, is_input, resolver(allow))
     return True
+
+
+def note_upstreams(run: TaskRun, found: Iterable[inputs.Found]) -> None:
+    """Note which runs a call depends on."""
+    executions = [(f.parameter, identity(f.item)) for f in found]
+    run.upstream = [(name, execution[:16]) for name, execution in executions if execution is not None] or None
 
 
 def may_start(x: TaskExecution, found: list[inputs.Found]) -> bool:
@@ -100,30 +108,40 @@ def may_start(x: TaskExecution, found: list[inputs.Found]) -> bool:
 
 def stamp_inputs(x: TaskExecution) -> None:
     """Note which results are passed on by hand, and the fingerprint of the arguments."""
-    links = x.session.links
     run = x.run
-    if links.entries:
-        for name, value in x.parameters.items():
-            origin = links.find(value)
-            if origin is not None:
-                if run.upstream is None:
-                    run.upstream = []
-                run.upstream.append((name, origin[0]))
-            elif type(value) in _COLLECTIONS:
-                origins = links.find_in(value)
-                if origins:
-                    run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
+    if not x.session.links.is_empty:
+        _note_links(x)
     if x.flow_scope is not None:
         made = fingerprint(x.parameters, lambda value: identity_here(x, value), x.session.fingerprint_cap)
-        run.fingerprint = run.sought = made.digest
+        run.fingerprint = made.digest
         replay = x.flow_scope.replay
-        if replay is not None and replay.foreign:
-            recorded = fingerprint(
-                x.parameters, lambda value: replay.original(identity_here(x, value)), x.session.fingerprint_cap
-            )
-            run.sought = recorded.digest
+        if replay is not None:
+            run.sought = (made.digest, *(_sought_in(x, replay, elder) for elder in replay.elders))
         if made.digest is None and made.reason is not None:
             x.session.note_unmatchable(run, made.reason)
+
+
+def _note_links(x: TaskExecution) -> None:
+    links, run = x.session.links, x.run
+    # What depends on a run that runs again must be found, also where that is deep in an argument.
+    deep = x.flow_scope is not None and x.flow_scope.replay is not None and x.flow_scope.replay.reruns
+    for name, value in x.parameters.items():
+        origin = links.find(value)
+        if origin is not None:
+            if run.upstream is None:
+                run.upstream = []
+            run.upstream.append((name, origin[0]))
+        elif type(value) in _COLLECTIONS or deep:
+            origins = links.find_in(value, deep=deep)
+            if origins:
+                run.upstream = [*(run.upstream or ()), *((name, id_) for id_ in origins)]
+
+
+def _sought_in(x: TaskExecution, replay: Replay, elder: ReplayIndex) -> bytes | None:
+    made = fingerprint(
+        x.parameters, lambda value: replay.known_as(elder, identity_here(x, value)), x.session.fingerprint_cap
+    )
+    return made.digest
 
 
 def identity(value: Any) -> bytes | None:

@@ -74,6 +74,8 @@ class Journal:
         self._closing = False
         self._given_up = False
         self._thread: threading.Thread | None = None
+        self._threadless = False
+        self._flushing = threading.Lock()
 
     # --- the hot path
 
@@ -131,6 +133,11 @@ class Journal:
 
     # --- barriers
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that this thread touched is acknowledged already, so that there is nothing to wait for."""
+        return self._idle and not self._anything()  # without a thread it is idle whatever there is to do
+
     def barrier(self, durable: bool = True) -> None:
         """Wait until all that was touched before is acknowledged (with a full fsync if `durable`).
 
@@ -145,6 +152,10 @@ class Journal:
             self._durable = self._durable or durable
             self._urgent.set()
             self._rouse()
+            alone = self._thread is None
+        if alone:
+            self._flush_here()
+        with self._flushed:
             while not self._failure.concerns(mine):
                 if self._answered >= mine:
                     return
@@ -158,7 +169,7 @@ class Journal:
     def close(self) -> None:
         """Deliver what is left, say that the process ends, and end the thread."""
         thread = self._thread
-        if thread is None:
+        if thread is None and not (self._process_sent or self._anything()):
             self._delivery.close(complete=False)
             return
         self._closing = True
@@ -173,7 +184,8 @@ class Journal:
                 self._given_up = True
                 self._urgent.set()
                 self._wake.set()
-                thread.join(5.0)
+                if thread is not None:
+                    thread.join(5.0)
 
     # --- the thread
 
@@ -187,8 +199,20 @@ class Journal:
         with self._flushed:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="dalsegno-journal", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self._idle = True  # the next one that changes something tries again
+                    if not self._threadless:
+                        self._threadless = True
+                        say(f"The journal has no thread ({error}): what changes is recorded at barriers only.")
+                    return
                 self._thread = thread
-                thread.start()
+
+    def _flush_here(self) -> None:
+        """Flush in this thread, where the journal could not get one of its own."""
+        if self._thread is None:
+            self._flush_or_fail()
 
     def _hold_back(self) -> None:
         """Keep the engine from running away from a slow database: memory stays bounded."""
@@ -225,7 +249,8 @@ class Journal:
     def _flush_or_fail(self) -> bool:
         """Flush; a fault of ours must reach whoever waits at a barrier, rather than leave them waiting for ever."""
         try:
-            return self._flush()
+            with self._flushing:
+                return self._flush()
         except Exception as error:
             self.fail(BackendError(f"The journal met an error that it does not know: {type(error).__name__}: {error}"))
             return False

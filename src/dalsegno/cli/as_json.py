@@ -73,7 +73,8 @@ def result_to_json(packed: bytes | None) -> dict[str, Any] | None:
     if stored is None:
         return None
     place = stored.url or ("database" if stored.blob is not None else "row")
-    return {"serializer": stored.serializer, "size": stored.size, "stored": place}
+    shown = {"serializer": stored.serializer, "size": stored.size, "stored": place}
+    return shown if stored.encryption is None else {**shown, "encrypted": True}
 
 
 def _plain(value: Any, name: str = "") -> Any:

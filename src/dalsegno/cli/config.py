@@ -84,10 +84,10 @@ def plain(setting: Setting | None, value: Any) -> Any:
 
     None: what looks like a setting, but is none.
     """
+    if setting is not None and setting.kind.secret:
+        return setting.shown(value) if value else None
     if isinstance(value, tuple):
         return [plain(setting, item) for item in cast("tuple[Any, ...]", value)]
-    if setting is not None and setting.kind.secret:
-        return None if value is None else setting.shown(value)
     return shown(value) if isinstance(value, str | Path) else value
 
 

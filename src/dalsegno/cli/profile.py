@@ -117,13 +117,13 @@ def in_use(profiles: Profiles) -> str:
     return get_current_settings().profile or profiles.active.name
 
 
+def _shown(profile: Profile) -> dict[str, Any]:
+    """Return what a profile sets, without what is secret."""
+    known = all_settings()
+    return {name: plain(known.get(name), value) for name, value in profile.settings.items()}
+
+
 def profile_views(profiles: Profiles) -> Sequence[ProfileView]:
     """Return the profiles, by name."""
     used = in_use(profiles)
-    known = all_settings()
-    return [
-        ProfileView(
-            name, name == used, {key: plain(known.get(key), value) for key, value in profiles[name].settings.items()}
-        )
-        for name in sorted(profiles)
-    ]
+    return [ProfileView(name, name == used, _shown(profiles[name])) for name in sorted(profiles)]

@@ -34,6 +34,8 @@ class StoredResult(msgspec.Struct, frozen=True, omit_defaults=True, array_like=T
     expires: int | None = None
     """Microseconds since 1970 (UTC); None: never."""
     media_type: str | None = None
+    encryption: str | None = None
+    """Id of the key that the bytes are encrypted with; None: they are not."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -15,6 +15,7 @@ from dalsegno.exceptions import DalsegnoException, MissingResult, SerializationE
 from dalsegno.model.ids import id_text, new_id
 from dalsegno.model.records import ResultBlob
 from dalsegno.model.results import PLAIN, StoredResult, pack_plain, pack_stored, unpack_stored
+from dalsegno.results.encryption import decrypt, encrypt
 from dalsegno.results.files import delete_file, is_own, join, own_name, read_file, write_file
 from dalsegno.results.limits import ResultLimits, current_limits
 from dalsegno.results.plain import decode, plain_payload
@@ -69,25 +70,40 @@ def encode_result(
     limits = limits or current_limits()
     name, data = _serialize(value, serializer, limits)
     to_file = storage is not None or storage_key is not None or len(data) > limits.blob
-    if name == MSGPACK and expires is None and not to_file and len(data) <= limits.inline:
-        return EncodedResult(pack_plain(data), None, len(data))
+    size = len(data)
+    keys = limits.encryption_keys
+    if name == MSGPACK and expires is None and not to_file and size <= limits.inline and not keys:
+        return EncodedResult(pack_plain(data), None, size)
     signature = key_id = address = None
     if name != MSGPACK:
         address = key_address or run_address(root_run_id, task_run_id, run_count)
         signature, key_id = signer.sign(address, name, data)
-    inline = blob = url = None
+    inline = blob = url = encryption = None
+    if keys:
+        data, encryption = encrypt(keys, name, data)
     if to_file:
         name_in_storage = storage_key
         if name_in_storage is None:
             name_in_storage = own_name(root_run_id, task_run_id, run_count)
         url = join(storage or limits.storage, name_in_storage)
         write_file(url, data)
-    elif len(data) <= limits.inline:
+    elif size <= limits.inline:
         inline = data
     else:
         blob = ResultBlob(new_id(), root_run_id, data)
-    stored = StoredResult(name, len(data), inline, blob and blob.id, url, signature, key_id, address, expires)
-    return EncodedResult(pack_stored(stored), blob, len(data))
+    stored = StoredResult(
+        name, size, inline, blob and blob.id, url, signature, key_id, address, expires, encryption=encryption
+    )
+    return EncodedResult(pack_stored(stored), blob, size)
+
+
+def encode_payload(payload: bytes) -> bytes:
+    """Return a plain value, given as msgpack, as it stands in a row whatever its size."""
+    keys = current_limits().encryption_keys
+    if not keys:
+        return pack_plain(payload)
+    data, encryption = encrypt(keys, MSGPACK, payload)
+    return pack_stored(StoredResult(MSGPACK, len(payload), data, encryption=encryption))
 
 
 def decode_result(
@@ -96,14 +112,16 @@ def decode_result(
     """Return the value of a packed result.
 
     With an `address` (`run_address`, `cache_address`) a result that was signed for another place is refused.
-    Raises MissingResult if its bytes are gone, SignatureMismatch if they are not ours, StorageError,
-    SerializationError.
+    Raises MissingResult if its bytes are gone, SignatureMismatch if they are not ours, EncryptionKeyError if
+    they are encrypted and the key is not set, StorageError, SerializationError.
     """
     stored = unpack_stored(packed)
     if stored is None:
         return _decode_plain(memoryview(packed)[1:] if packed[0] == PLAIN else b"", "A result")
-    what = describe_stored(stored)
+    what = describe_stored(stored, address)
     data = _stored_bytes(stored, read_blob, what)
+    if stored.encryption is not None:
+        data = decrypt(current_limits().encryption_keys, stored.encryption, stored.serializer, data, what=what)
     if len(data) != stored.size:
         raise StorageError(f"{what} is damaged: it has {len(data):,} bytes, not {stored.size:,}. Run the task again.")
     if stored.serializer == MSGPACK:
@@ -127,9 +145,9 @@ def delete_stored(packed: bytes) -> bool:
     return delete_file(stored.url)
 
 
-def describe_stored(stored: StoredResult) -> str:
-    """Return what a stored result is, for messages."""
-    address = stored.address or b""
+def describe_stored(stored: StoredResult, address: bytes | None = None) -> str:
+    """Return what a stored result is, for messages; `address`: where it was looked for."""
+    address = stored.address or address or b""
     if address.startswith(b"run:") and len(address) > 36:
         execution = address[36:].decode("ascii", "replace")
         return f"The result of run {id_text(address[20:36])} (execution {execution})"

@@ -18,6 +18,8 @@ class ResultLimits(msgspec.Struct, frozen=True):
     """Folder or fsspec URL for those over `blob`."""
     serializer: str = "pickle"
     """For what is not plain."""
+    encryption_keys: tuple[str, ...] = ()
+    """The first encrypts what is kept; none: it is not encrypted."""
 
 
 def current_limits() -> ResultLimits:
@@ -32,4 +34,5 @@ def current_limits() -> ResultLimits:
         largest=settings.max_size,
         storage=default_storage(),
         serializer=settings.default_serializer,
+        encryption_keys=settings.encryption_key,
     )

@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from dalsegno.exceptions import ConfigurationError, MissingResult
 from dalsegno.model.ids import new_id
 from dalsegno.model.results import unpack_stored
@@ -105,8 +107,8 @@ class ResultStore:
     def read(self, key: str) -> ResultRecord[Any]:
         """Return the record under a key.
 
-        Raises MissingResult if there is none or it has expired, SignatureMismatch, SerializationError,
-        StorageError.
+        Raises MissingResult if there is none or it has expired, SignatureMismatch, EncryptionKeyError,
+        SerializationError, StorageError.
         """
         entry = self._find(key)
         if entry is None:
@@ -266,9 +268,7 @@ class ResultStore:
 
     def _encode(self, key: str, obj: Any, expires: int | None, inline: int) -> bytes:
         """Return a record as the content of a file: all in line."""
-        limits = ResultLimits(
-            inline=inline, blob=inline, largest=self._limits.largest, serializer=self._limits.serializer
-        )
+        limits = msgspec.structs.replace(self._limits, inline=inline, blob=inline)
         return encode_result(
             obj,
             task_run_id=b"",

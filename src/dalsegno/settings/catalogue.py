@@ -11,7 +11,7 @@ import msgspec
 
 from dalsegno.exceptions import SettingError
 from dalsegno.settings.fields import Settings
-from dalsegno.settings.kinds import Kind
+from dalsegno.settings.kinds import Kind, Secrets
 
 PREFIX = "DALSEGNO_"
 HIDDEN = "***"
@@ -62,7 +62,7 @@ class Setting(msgspec.Struct, frozen=True):
 
     def shown(self, value: Any) -> str:
         """Return a value of it as people write it; nothing of a secret but that there is one."""
-        return HIDDEN if self.kind.secret and value is not None else shown(value)
+        return HIDDEN if self.kind.secret and value else shown(value)
 
     def value_in(self, settings: Settings) -> Any:
         """Return its value among `settings`."""
@@ -125,6 +125,8 @@ def find_setting(name: str | Setting) -> Setting:
 
 def shown(value: Any) -> str:
     """Return a value as people write it in a file or shell, without the passwords of URLs."""
+    if isinstance(value, Secrets):
+        return HIDDEN if value else "none"
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -120,6 +120,11 @@ class ResultsSettings(msgspec.Struct, frozen=True):
     inline_limit: Annotated[kind.Size, "Results up to this size stand in the row of their run."] = 16_384
     blob_limit: Annotated[kind.Size, "Results up to this size are kept in the database."] = 1_048_576
     max_size: Annotated[kind.Size, "Larger results are not kept; the log says so."] = 1_073_741_824
+    encryption_key: Annotated[
+        kind.Keys,
+        "Results are encrypted with this key where they are kept; of several the first encrypts, all decrypt. "
+        '`python -c "import secrets; print(secrets.token_urlsafe(32))"` makes one. Who loses it loses the results.',
+    ] = kind.Secrets()
 
 
 class TaskRunnerSettings(msgspec.Struct, frozen=True):

@@ -20,6 +20,15 @@ TIME_UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 6
 TIME_WORDS = {"second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "day": "d", "week": "w"}
 
 
+class Secrets(tuple[str, ...]):
+    """Texts that nobody is to see: not in a repr, an error or a list of settings."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} hidden>"
+
+
 class Kind(msgspec.Struct, frozen=True):
     """A kind of value: what is allowed, in words that follow "must be", and how to read it."""
 
@@ -119,6 +128,26 @@ def _read_names(raw: Any) -> tuple[str, ...]:
     return tuple(_read_text(item) for item in _read_items(raw))
 
 
+def key_bytes(text: str) -> bytes:
+    """Return the 32 bytes of a key given in base64 (either alphabet, padded or not). Raises ValueError."""
+    import base64
+
+    plain = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
+    key = base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True)
+    if len(key) != 32:
+        raise ValueError("not 32 bytes")
+    return key
+
+
+def _read_keys(raw: Any) -> Secrets:
+    if raw is None or (isinstance(raw, str) and raw.strip().lower() in NOTHING):
+        return Secrets()
+    keys = _read_names(raw)
+    for key in keys:
+        key_bytes(key)
+    return Secrets(keys)
+
+
 def _read_delays(raw: Any) -> float | tuple[float, ...]:
     if isinstance(raw, int | float) or (isinstance(raw, str) and not set(raw) & set(",[")):
         return _read_seconds(raw)
@@ -167,6 +196,10 @@ OptionalSeconds: TypeAlias = Annotated[float | None, optional(SECONDS)]
 Size: TypeAlias = Annotated[int, Kind('a size: bytes (16384), or with a unit ("64 KiB", "1 MB")', _read_size)]
 Level: TypeAlias = Annotated[str, Kind(f"a level: {', '.join(LEVELS)}, or its number", _read_level)]
 Names: TypeAlias = Annotated[tuple[str, ...], Kind('names: "a,b" or a list', _read_names)]
+Keys: TypeAlias = Annotated[
+    Secrets,
+    Kind("keys: 32 random bytes in base64 each, one or several (a list, or with commas between)", _read_keys, True),
+]
 Delays: TypeAlias = Annotated[
     float | tuple[float, ...], Kind('seconds, or a list of seconds ("1,10,60")', _read_delays)
 ]

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dalsegno._backend.connect import connect
-from dalsegno._engine import calling, map_calls
+from dalsegno._engine import calling, map_calls, submission
 from dalsegno._engine.futures import Future, FutureList
 from dalsegno._engine.submission import Launcher
 
@@ -21,6 +21,7 @@ class TaskRunner(ABC):
 
     def __init__(self) -> None:
         self._launcher: Launcher | None = None
+        self._lent: _Opened | None = None
 
     @property
     def name(self) -> str:
@@ -55,7 +56,24 @@ class TaskRunner(ABC):
     ) -> None:
         if self._launcher is not None:
             self._launcher.close()
-            self._launcher = None
+            self._launcher = self._lent = None
+
+    def cancel_all(self) -> None:
+        """Cancel what was submitted to this runner and has not ended, in all flow runs of this process that use it.
+
+        What does not run yet ends as Cancelled at once. What runs is told to stop: a thread and a coroutine by an
+        exception, a process by a signal; what does not react is left behind, a process killed. The futures of all
+        are done soon after this returns, and the runner takes new tasks.
+
+        Example:
+            >>> runner = ThreadPoolTaskRunner(max_workers=4)
+            >>> @flow(task_runner=runner)
+            ... def search():
+            ...     found = as_completed(look.map(places))
+            ...     first = next(found).result()
+            ...     runner.cancel_all()
+        """
+        submission.cancel_all(self)
 
     def submit(
         self, task: Any, parameters: dict[str, Any], wait_for: Iterable[Any] | None = None, dependencies: Any = None
@@ -67,14 +85,16 @@ class TaskRunner(ABC):
         """Submit a task for each item of the iterable parameters. Raises RuntimeError outside of ``with runner:``."""
         bound = self._bound(task)
         return map_calls.submit_all(
-            task.plan, parameters, lambda each: calling.submit_task(bound, each, wait_for, connect), None
+            task.plan, parameters, lambda each: calling.submit_chunk(bound, each, wait_for, connect), None
         )
 
     def _bound(self, task: Any) -> Any:
         launcher = self._launcher
         if launcher is None:
             raise RuntimeError(f"This {type(self).__name__} is not started: use it as `with runner:`.")
-        return task.with_options(task_runner=_Opened(launcher))
+        if self._lent is None:
+            self._lent = _Opened(launcher, self)
+        return task.with_options(task_runner=self._lent)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.settings()))})"
@@ -83,8 +103,9 @@ class TaskRunner(ABC):
 class _Opened:
     """A runner that is open already, and closed by whoever opened it."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, lender: TaskRunner) -> None:
         self._launcher = launcher
+        self.lender = lender
 
     def open(self) -> Launcher:
         return _Borrowed(self._launcher)
@@ -93,6 +114,7 @@ class _Opened:
 class _Borrowed:
     def __init__(self, launcher: Launcher) -> None:
         self.launch = launcher.launch
+        self.launch_chunk = launcher.launch_chunk
 
     def close(self) -> None:
         """It is not ours to close."""

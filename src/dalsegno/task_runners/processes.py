@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
 from typing import Any
 
 from dalsegno._backend.connect import connect
 from dalsegno._engine import remote
-from dalsegno._engine.drivers import PooledDrive
 from dalsegno._engine.pool import ThreadPool
-from dalsegno._engine.steps import Call, Life
-from dalsegno._engine.submission import AtEnd, Launcher
-from dalsegno.exceptions import CrashedRun
+from dalsegno._engine.pooled import Chunk, PooledDrive
+from dalsegno._engine.steps import Life
+from dalsegno._engine.submission import AtEnd, Handle, Launcher, Submitted
+from dalsegno._engine.workers import Workers
 from dalsegno.task_runners.base import TaskRunner
 from dalsegno.task_runners.threads import ThreadPoolTaskRunner
 
@@ -62,42 +58,28 @@ class _ProcessLauncher:
 
     def __init__(self, workers: int, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
         self._pool = ThreadPool(workers, name="dalsegno-process-worker")
-        self._make: Callable[[], ProcessPoolExecutor] = lambda: ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), initializer, initargs
-        )
-        self._lock = threading.Lock()
-        self._executor: ProcessPoolExecutor | None = None
+        self._workers = Workers(workers, _run, initializer, initargs)
 
-    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> None:
+    def launch(self, life: Life, context: Context, at_end: AtEnd, *, is_async: bool) -> Handle:
         """Live a life whose bodies run in another process, coroutines too."""
-        PooledDrive(life, self._pool, context, at_end, self._call).start()
+        drive = PooledDrive(life, self._pool, context, at_end, self._workers)
+        drive.start()
+        return drive
 
-    def _call(self, step: Call) -> Any:
-        message = remote.pack_call(step)
-        with self._lock:
-            if self._executor is None:
-                self._executor = self._make()
-            executor = self._executor
-        try:
-            reply = executor.submit(_run, message).result()
-        except BrokenProcessPool as error:
-            with self._lock:
-                if self._executor is executor:
-                    self._executor = None
-            raise CrashedRun(
-                "A process of the pool ended abruptly while the task ran in it (killed, out of memory, or os._exit): "
-                f"{error}"
-            ) from error
-        return remote.unpack_reply(reply, step.scope)
+    def launch_chunk(self, submitted: Sequence[Submitted], *, is_async: bool) -> None:
+        """Live several lives, whose bodies go to one process together."""
+        drives: list[PooledDrive] = []
+        for one in submitted:
+            drive = PooledDrive(one.life, self._pool, one.context, one.at_end, self._workers)
+            one.handle = drive
+            drives.append(drive)
+        Chunk(drives, self._pool, self._workers).start()
 
     def close(self) -> None:
         """Let the processes end."""
         self._pool.close()
-        with self._lock:
-            if self._executor is not None:
-                self._executor.shutdown(wait=True)
-                self._executor = None
+        self._workers.close()
 
 
-def _run(message: bytes) -> bytes:
-    return remote.run_call(message, connect, ThreadPoolTaskRunner)
+def _run(message: bytes) -> Iterator[bytes]:
+    return remote.run_calls(message, connect, ThreadPoolTaskRunner)

@@ -351,21 +351,19 @@ class SqliteDatabase:
 
 
 _MOST_READERS = 8
-_paused: list[SqliteDatabase] = []
+_forking = threading.local()  # what each thread paused for its fork: two threads may fork at the same time
 
 
 def _before_fork() -> None:
-    _paused[:] = [database for database in list(_all) if database.pause()]
+    _forking.paused = [database for database in list(_all) if database.pause()]
 
 
 def _after_fork_in_parent() -> None:
-    for database in _paused:
+    for database in _forking.paused:
         database.go_on()
-    _paused.clear()
 
 
 def _after_fork_in_child() -> None:
-    _paused.clear()
     for database in list(_all):
         database.start_anew()
 
