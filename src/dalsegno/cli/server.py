@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
+from dalsegno.cli import server_database
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
 from dalsegno.cli.options import Output, group
@@ -21,6 +22,7 @@ _NAP = 0.05  # seconds between two looks at what another process does
 
 app = group("server", "Start and stop the server.")
 app.command(create_admin)
+app.command(server_database.app)
 
 Port = Annotated[int | None, Parameter(help="The port; by default the setting server.port.")]
 
