@@ -24,12 +24,16 @@ def commands() -> Iterator[tuple[str, Any]]:
     for word, (module, _) in COMMANDS.items():
         if word == "version":
             continue
-        app = importlib.import_module(f"dalsegno.cli.{module}").app
-        if app.default_command is not None:
-            yield word, app
-        for name in app:
-            if name not in HIDDEN:
-                yield f"{word} {name}", app[name]
+        yield from commands_of(word, importlib.import_module(f"dalsegno.cli.{module}").app)
+
+
+def commands_of(words: str, app: Any) -> Iterator[tuple[str, Any]]:
+    """Give the commands of a group, and of the groups within it."""
+    if app.default_command is not None:
+        yield words, app
+    for name in app:
+        if name not in HIDDEN:
+            yield from commands_of(f"{words} {name}", app[name])
 
 
 def option_names(app: Any) -> list[str]:
