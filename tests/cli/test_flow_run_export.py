@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.cli.conftest import Dalsegno
@@ -82,11 +82,12 @@ def go_to(where: dict[str, str | None], monkeypatch: pytest.MonkeyPatch) -> None
 def comparable(found: Any) -> Any:
     """Leave out what differs by place: under which id the process is noted, where a result lies."""
     if isinstance(found, dict):
-        kept = {key: comparable(value) for key, value in found.items() if key not in ("process", "result")}
-        if isinstance(found.get("process"), dict):
-            kept["process"] = {key: value for key, value in found["process"].items() if key != "id"}
+        fields = cast("dict[str, Any]", found)
+        kept = {key: comparable(value) for key, value in fields.items() if key not in ("process", "result")}
+        if fields.get("process"):
+            kept["process"] = {key: value for key, value in fields["process"].items() if key != "id"}
         return kept
-    return [comparable(each) for each in found] if isinstance(found, list) else found
+    return [comparable(each) for each in cast("list[Any]", found)] if isinstance(found, list) else found
 
 
 def picture(dalsegno: Dalsegno, run: str) -> Any:

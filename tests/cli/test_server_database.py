@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -316,3 +317,35 @@ def test_there_must_be_a_file(dalsegno: Dalsegno) -> None:
     for words in (["stats"], ["vacuum"], ["reset", "--yes"], ["backup", "x"]):
         done = dalsegno(*DATABASE, *words)
         assert (done.code, "There is no database" in done.errors) == (5, True)
+
+
+def test_a_password_is_seen_by_nobody_else(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, dalsegno: Dalsegno, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DALSEGNO_DATABASE_URL", postgres_url.replace("tester@", "tester:hidden@"))
+    record(1)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("pg_dump", "psql"):
+        real = shutil.which(name)
+        (programs / name).write_text(f'#!/bin/sh\necho "$@ / $PGPASSWORD" >> {programs}/said\nexec {real} "$@"\n')
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    done = dalsegno(*DATABASE, "backup", str(tmp_path / "backup"))
+    assert (done.code, "hidden" in done.output) == (0, False)
+    assert dalsegno(*DATABASE, "restore", str(tmp_path / "backup"), "--force").code == 0
+    said = (programs / "said").read_text().splitlines()
+    assert len(said) == 2
+    assert all(line.endswith(" / hidden") and line.count("hidden") == 1 for line in said)
+
+
+def test_the_database_itself_is_no_backup_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dalsegno: Dalsegno
+) -> None:
+    path = tmp_path / "runs.db"
+    monkeypatch.setenv("DALSEGNO_DATABASE_URL", f"sqlite:///{path}")
+    record(1)
+    for command in ("backup", "restore"):
+        done = dalsegno(*DATABASE, command, str(path), "--force")
+        assert (done.code, "is the database itself" in done.errors) == (2, True)
+    assert len(names(dalsegno)) == 1

@@ -139,6 +139,8 @@ class Keeper:
             postgresql_upkeep.restore(self._direct_url, source)
         else:
             version = sqlite_upkeep.check_copy(source)
+            if os.path.exists(self._path) and os.path.samefile(source, self._path):
+                raise ObjectAlreadyExists(f"{source} is the database itself; give the file of a backup.")
             self._see_that_it_is_empty(overwrite)
             sqlite_upkeep.restore(self._path, source)
         self.upgrade()

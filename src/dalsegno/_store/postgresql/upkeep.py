@@ -36,6 +36,8 @@ _PARTS = "SELECT coalesce(array_agg(relid::text), '{}') FROM pg_partition_tree(?
 _BLOB = "CREATE DOMAIN blob AS bytea"
 _HAS_BLOB = "SELECT 1 FROM pg_type WHERE typname = 'blob' AND pg_type_is_visible(oid)"
 _DUMPED_VERSION = re.compile(r"^COPY \S*schema_version \((\w+), (\w+)\) FROM stdin;\n(\d+)\t(\d+)$", re.MULTILINE)
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '60s'"
+"""So that a restore does not wait for ever for somebody who holds a table."""
 _LONGEST_SAID = 600
 
 
@@ -136,7 +138,7 @@ def restore(url: str, source: Path) -> None:
 
 def _feed(stdin: IO[bytes], drops: list[str], source: Path) -> None:
     """Write a restoring transaction; it is committed only if pg_restore came to its end."""
-    stdin.write("BEGIN;\n{}".format("".join(drops)).encode())
+    stdin.write(f"BEGIN;\n{_LOCK_TIMEOUT};\n{''.join(drops)}".encode())
     stdin.flush()
     done = subprocess.run(
         [_binary("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)],
