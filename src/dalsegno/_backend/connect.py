@@ -35,8 +35,9 @@ def connect() -> Backend:
 
 
 def open_store(settings: Settings) -> StoreBackend:
-    """Open the database that the settings name, for a server; whoever opens it closes it."""
-    return _embedded(settings.database.url, settings)
+    """Open the database that the settings name, for a server, which also brings its tables to this version; whoever
+    opens it closes it."""
+    return _embedded(settings.database.url, settings, upgrade=True)
 
 
 def open_in_memory() -> Backend:
@@ -79,7 +80,7 @@ def _server_files() -> ServerFiles | None:
     return None if get_current_settings().api.url is None else cast("ServerFiles", connect())
 
 
-def _embedded(url: str, settings: Settings) -> StoreBackend:
+def _embedded(url: str, settings: Settings, *, upgrade: bool = False) -> StoreBackend:
     from dalsegno._backend.embedded import StoreBackend
 
     return StoreBackend.open(
@@ -91,6 +92,7 @@ def _embedded(url: str, settings: Settings) -> StoreBackend:
         runs_age=settings.retention.runs,
         logs_age=settings.retention.logs,
         lease=settings.leases.length,
+        upgrade=upgrade,
     )
 
 

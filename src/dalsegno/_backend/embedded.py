@@ -86,14 +86,16 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        upgrade: bool = False,
     ) -> StoreBackend:
-        """Return a backend over the database of a URL."""
+        """Return a backend over the database of a URL; PostgreSQL's tables are made and changed only with `upgrade`."""
         database = open_database(
             url,
             busy_timeout=busy_timeout,
             allow_network_file_system=allow_network_file_system,
             pgbouncer=pgbouncer,
             listen_url=listen_url,
+            upgrade=upgrade,
         )
         return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
 

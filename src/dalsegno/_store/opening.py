@@ -20,11 +20,12 @@ def open_database(
     pgbouncer: bool = False,
     listen_url: str | None = None,
     upgrade: bool = False,
+    check: bool = True,
 ) -> Database:
     """Open a database. An SQLite file is made where there is none, and brought to this version where it is older.
 
-    PostgreSQL's tables are made and changed only with `upgrade`; else DatabaseError says what to run. Raises
-    ConfigurationError for a URL that is of no known kind.
+    PostgreSQL's tables are made and changed only with `upgrade`; else DatabaseError says what to run, unless `check` is
+    false. Raises ConfigurationError for a URL that is of no known kind.
     """
     if not is_postgresql(url):
         return SqliteDatabase(
@@ -41,7 +42,7 @@ def open_database(
     try:
         if upgrade:
             migrations.upgrade(database)
-        else:
+        elif check:
             migrations.check(database)
     except BaseException:
         database.close()

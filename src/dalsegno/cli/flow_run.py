@@ -7,7 +7,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dalsegno.cli import flow_run_deliver, flow_run_execute, flow_run_logs, flow_run_retry, flow_run_watch
+from dalsegno.cli import (
+    flow_run_deliver,
+    flow_run_execute,
+    flow_run_export,
+    flow_run_import,
+    flow_run_logs,
+    flow_run_retry,
+    flow_run_watch,
+)
 from dalsegno.cli.as_json import show_json
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
@@ -28,6 +36,8 @@ NO_MATCH = "No flow run matches; `dalsegno flow-run ls --all` lists every one."
 
 app = group("flow-run", "List, inspect, follow, retry, cancel and delete flow runs.")
 app.command(flow_run_deliver.deliver)
+app.command(flow_run_export.export)
+app.command(flow_run_import.import_, name="import")
 app.command(flow_run_logs.logs)
 app.command(flow_run_retry.retry)
 app.command(flow_run_execute.execute)

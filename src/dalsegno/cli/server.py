@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from dalsegno.cli import server_services
+from dalsegno.cli import server_database, server_services
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
 from dalsegno.cli.options import Output, group
@@ -23,6 +23,7 @@ _NAP = 0.05  # seconds between two looks at what another process does
 app = group("server", "Start and stop the server.")
 app.command(create_admin)
 app.command(server_services.app)
+app.command(server_database.app)
 
 Port = Annotated[int | None, Parameter(help="The port; by default the setting server.port.")]
 
