@@ -1,0 +1,81 @@
+"""`live` tells what changes, and goes on where a stream broke off."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from dalsegno import flow, get_client
+from dalsegno._backend.embedded import StoreBackend
+from dalsegno.client import SyncClient
+from dalsegno.client.events import Listening
+from dalsegno.client.exchanges import Server
+from dalsegno.exceptions import NotAllowed
+from dalsegno.settings import temporary_settings
+from dalsegno.variables import Variable
+
+
+@flow
+def nothing() -> None: ...
+
+
+def test_a_change_is_told(client: SyncClient, backend: StoreBackend) -> None:
+    changes = client.live(["variable"])
+    teller = threading.Timer(0.1, lambda: Variable.set("limit", 1))
+    teller.start()
+    assert next(changes).kinds == ["variable"]
+    teller.join()
+    changes.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_was_missed_between_two_streams_is_told(url: str, client: SyncClient) -> None:
+    listening = Listening(Server(None), ["variable"], [])
+    with client._http.stream(**listening.request) as response:
+        list(listening.feed(next(response.iter_bytes())))
+    client.set_variable("limit", 1)
+    assert listening.request["headers"]["last-event-id"]
+    with client._http.stream(**listening.request) as response:
+        chunks = response.iter_bytes()
+        told = next(change for chunk in chunks for change in listening.feed(chunk))
+    assert told.kinds == ["variable"]
+
+
+def test_it_is_told_in_coroutines_of_the_runs_that_were_asked_for(url: str) -> None:
+    async def main() -> None:
+        async with get_client() as client:
+            run = asyncio.create_task(asyncio.to_thread(lambda: nothing(return_state=True)))
+            async for change in client.live(["flow-run"]):
+                assert change.kinds == ["flow-run"]
+                break
+            await run
+            (found,) = [each async for each in client.iterate_flow_runs()]
+            assert found.flow_name == "nothing"
+
+    asyncio.run(main())
+
+
+def test_who_may_not_listen_is_told_so(url: str) -> None:
+    with (
+        temporary_settings({"DALSEGNO_API_KEY": "dsn_wrong"}),
+        get_client(sync_client=True) as client,
+        pytest.raises(NotAllowed),
+    ):
+        next(client.live())
+
+
+def test_an_event_may_come_in_pieces(url: str) -> None:
+    listening = Listening(Server(None), [], [])
+    pieces = [
+        b"retry: 1000\n",
+        b"id: a-1\n\n: quiet\n\nid: a-2\nevent: cha",
+        b'nge\ndata: {"kinds": ["log"], ',
+        b'"root',
+    ]
+    assert [change for piece in pieces for change in listening.feed(piece)] == []
+    assert listening.request["headers"] == {"last-event-id": "a-1"}
+    text = b"".join(pieces).split(b"\n\n", 2)[2] + b'_run_ids": null}\n\n'
+    (change,) = listening.feed(text)
+    assert change.kinds == ["log"]
+    assert listening.request["headers"] == {"last-event-id": "a-2"}
