@@ -104,8 +104,11 @@ def test_nobody_at_the_address_is_said_in_both_clients(monkeypatch: pytest.Monke
 
 
 def test_what_is_none_of_ours_is_said(played: Any) -> None:
+    def page(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="<html>")
+
     with (
-        played(lambda _: httpx.Response(200, text="<html>")) as client,
+        played(page) as client,
         pytest.raises(BackendError, match="cannot be read.*DALSEGNO_API_URL"),
     ):
         client.read_health()

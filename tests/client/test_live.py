@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import httpx
 import pytest
 
 from dalsegno import flow, get_client
@@ -12,7 +13,7 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno.client import SyncClient
 from dalsegno.client.events import Listening
 from dalsegno.client.exchanges import Server
-from dalsegno.exceptions import NotAllowed
+from dalsegno.exceptions import BackendUnavailable, NotAllowed
 from dalsegno.settings import temporary_settings
 from dalsegno.variables import Variable
 
@@ -27,16 +28,16 @@ def test_a_change_is_told(client: SyncClient, backend: StoreBackend) -> None:
     teller.start()
     assert next(changes).kinds == ["variable"]
     teller.join()
-    changes.close()  # pyright: ignore[reportAttributeAccessIssue]
+    changes.close()
 
 
 def test_what_was_missed_between_two_streams_is_told(url: str, client: SyncClient) -> None:
     listening = Listening(Server(None), ["variable"], [])
-    with client._http.stream(**listening.request) as response:
+    with client.http.stream(**listening.request) as response:
         list(listening.feed(next(response.iter_bytes())))
     client.set_variable("limit", 1)
     assert listening.request["headers"]["last-event-id"]
-    with client._http.stream(**listening.request) as response:
+    with client.http.stream(**listening.request) as response:
         chunks = response.iter_bytes()
         told = next(change for chunk in chunks for change in listening.feed(chunk))
     assert told.kinds == ["variable"]
@@ -79,3 +80,19 @@ def test_an_event_may_come_in_pieces(url: str) -> None:
     (change,) = listening.feed(text)
     assert change.kinds == ["log"]
     assert listening.request["headers"] == {"last-event-id": "a-2"}
+
+
+def test_a_stream_that_ends_is_opened_again_for_a_while(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DALSEGNO_API_WAIT", "0.2")
+    asked: list[str | None] = []
+
+    def end(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("last-event-id"))
+        return httpx.Response(200, content=b"retry: 1000\nid: a-1\n\n")
+
+    with (
+        get_client({"transport": httpx.MockTransport(end)}, sync_client=True) as client,
+        pytest.raises(BackendUnavailable, match="the stream ended"),
+    ):
+        next(client.live())
+    assert asked[:2] == [None, "a-1"]

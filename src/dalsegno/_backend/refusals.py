@@ -9,7 +9,7 @@ import msgspec
 from dalsegno import exceptions
 from dalsegno.exceptions import BackendError, BackendUnavailable, ChangedMeanwhile, InvalidRequest, NotAllowed
 
-_BAD_REQUEST = frozenset({400, 413, 415, 422})
+_NOT_VALID = frozenset({413, 415, 422})
 
 
 class Problem(msgspec.Struct):
@@ -45,7 +45,7 @@ def error_of(url: str, status: int, body: bytes) -> BackendError:
         return kind(problem.detail)
     if status == 412:
         return ChangedMeanwhile(problem.detail)
-    kind = InvalidRequest if status in _BAD_REQUEST else BackendError
+    kind = InvalidRequest if status in _NOT_VALID else BackendError
     return kind(f"The server at {url} refuses. {problem.title}: {problem.text}")
 
 

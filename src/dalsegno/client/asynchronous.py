@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -23,7 +23,8 @@ class Client(Operations):
     def __init__(self, httpx_settings: Mapping[str, Any] | None = None) -> None:
         self._server = Server(httpx_settings)
         self.settings = self._server.settings
-        self._http = httpx.AsyncClient(**self._server.httpx_settings)
+        # For what is asked in ways of one's own.
+        self.http = httpx.AsyncClient(**self._server.httpx_settings)
 
     @property
     def api_url(self) -> str:
@@ -32,7 +33,7 @@ class Client(Operations):
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self.http.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -45,7 +46,7 @@ class Client(Operations):
         exchange = self._server.exchange(call)
         while True:
             try:
-                response = await self._http.request(**exchange.request)
+                response = await self.http.request(**exchange.request)
             except httpx.TransportError as error:
                 pause = exchange.pause_without_answer(error)
             else:
@@ -65,12 +66,12 @@ class Client(Operations):
             if cursor is None:
                 return
 
-    async def live(self, kinds: Iterable[str] = (), *, root_run_ids: Iterable[Id] = ()) -> AsyncIterator[Change]:
+    async def live(self, kinds: Iterable[str] = (), *, root_run_ids: Iterable[Id] = ()) -> AsyncGenerator[Change]:
         """Iterate over what changes, without end, as `SyncClient.live` does."""
         listening = Listening(self._server, kinds, root_run_ids)
         while True:
             try:
-                async with self._http.stream(**listening.request) as response:
+                async with self.http.stream(**listening.request) as response:
                     if not response.is_success:
                         await response.aread()
                     pause = listening.pause_after(response)

@@ -61,9 +61,11 @@ class Listening:
 
     def feed(self, chunk: bytes) -> Iterator[Change]:
         """Yield the changes that a piece of the stream completes."""
-        self._patience.renew()
         *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
         for block in blocks:
+            # What every stream begins with tells nothing of a server that ends each at once.
+            if block[:1] == b":" or b"data: " in block:
+                self._patience.renew()
             fields = dict(line.split(b": ", 1) for line in block.split(b"\n") if b": " in line and line[:1] != b":")
             if b"data" in fields:
                 yield msgspec.json.decode(fields[b"data"], type=Change)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -23,7 +23,8 @@ class SyncClient(Operations):
     def __init__(self, httpx_settings: Mapping[str, Any] | None = None) -> None:
         self._server = Server(httpx_settings)
         self.settings = self._server.settings
-        self._http = httpx.Client(**self._server.httpx_settings)
+        # For what is asked in ways of one's own.
+        self.http = httpx.Client(**self._server.httpx_settings)
 
     @property
     def api_url(self) -> str:
@@ -32,7 +33,7 @@ class SyncClient(Operations):
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        self.http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +46,7 @@ class SyncClient(Operations):
         exchange = self._server.exchange(call)
         while True:
             try:
-                response = self._http.request(**exchange.request)
+                response = self.http.request(**exchange.request)
             except httpx.TransportError as error:
                 pause = exchange.pause_without_answer(error)
             else:
@@ -64,7 +65,7 @@ class SyncClient(Operations):
             if cursor is None:
                 return
 
-    def live(self, kinds: Iterable[str] = (), *, root_run_ids: Iterable[Id] = ()) -> Iterator[Change]:
+    def live(self, kinds: Iterable[str] = (), *, root_run_ids: Iterable[Id] = ()) -> Generator[Change]:
         """Iterate over what changes, without end; where a stream breaks off, the next goes on where it was.
 
         A change is a hint: several may be told as one, and it may say more than has changed.
@@ -76,7 +77,7 @@ class SyncClient(Operations):
         listening = Listening(self._server, kinds, root_run_ids)
         while True:
             try:
-                with self._http.stream(**listening.request) as response:
+                with self.http.stream(**listening.request) as response:
                     if not response.is_success:
                         response.read()
                     pause = listening.pause_after(response)

@@ -110,7 +110,7 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/api/health", None, 200),
     _route("GET", "/api/ready", None, 200, 503),
     _route("GET", "/api/version", None, 200),
-    _route("GET", "/api/live", Role.VIEWER, 200, 400),
+    _route("GET", "/api/live", Role.VIEWER, 200, 400, 422),
     *_READING,
     *_COMMANDS,
     *_VARIABLES,
