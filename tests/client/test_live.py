@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import httpx
 import pytest
 
 from dalsegno import flow, get_client
-from dalsegno._backend.embedded import StoreBackend
 from dalsegno.client import SyncClient
 from dalsegno.client.events import Listening
 from dalsegno.client.exchanges import Server
@@ -22,13 +22,17 @@ from dalsegno.variables import Variable
 def nothing() -> None: ...
 
 
-def test_a_change_is_told(client: SyncClient, backend: StoreBackend) -> None:
-    changes = client.live(["variable"])
-    teller = threading.Timer(0.1, lambda: Variable.set("limit", 1))
-    teller.start()
-    assert next(changes).kinds == ["variable"]
+def test_a_change_is_told(url: str) -> None:
+    def tell(_: httpx.Response) -> None:
+        # The stream is open.
+        teller.start()
+
+    teller = threading.Thread(target=lambda: Variable.set("limit", 1))
+    with get_client({"event_hooks": {"response": [tell]}}, sync_client=True) as client:
+        changes = client.live(["variable"])
+        assert next(changes).kinds == ["variable"]
+        changes.close()
     teller.join()
-    changes.close()
 
 
 def test_what_was_missed_between_two_streams_is_told(url: str, client: SyncClient) -> None:
@@ -43,16 +47,18 @@ def test_what_was_missed_between_two_streams_is_told(url: str, client: SyncClien
     assert told.kinds == ["variable"]
 
 
-def test_it_is_told_in_coroutines_of_the_runs_that_were_asked_for(url: str) -> None:
+def test_in_coroutines_it_is_iterated_over_too(url: str) -> None:
     async def main() -> None:
-        async with get_client() as client:
-            run = asyncio.create_task(asyncio.to_thread(lambda: nothing(return_state=True)))
-            async for change in client.live(["flow-run"]):
-                assert change.kinds == ["flow-run"]
-                break
-            await run
-            (found,) = [each async for each in client.iterate_flow_runs()]
-            assert found.flow_name == "nothing"
+        runs: list[asyncio.Task[Any]] = []
+
+        async def run(_: httpx.Response) -> None:
+            runs.append(asyncio.create_task(asyncio.to_thread(nothing)))
+
+        async with get_client({"event_hooks": {"response": [run]}}) as client:
+            changes = client.live(["flow-run"])
+            assert (await anext(changes)).kinds == ["flow-run"]
+            await changes.aclose()
+        await runs[0]
 
     asyncio.run(main())
 
