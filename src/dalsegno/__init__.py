@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dalsegno._engine.annotations import allow_failure, flatten, opaque, quote, unmapped
     from dalsegno._engine.skipping import skip
     from dalsegno._engine.states import State
+    from dalsegno.client import get_client
     from dalsegno.context import tags
     from dalsegno.exceptions import Skip
     from dalsegno.flow_runs import fork_flow_run, retry_flow_run, set_task_result, sleep
@@ -33,6 +34,7 @@ _HOMES = {
     "flatten": "_engine.annotations",
     "flow": "flows",
     "fork_flow_run": "flow_runs",
+    "get_client": "client",
     "get_run_logger": "logging",
     "opaque": "_engine.annotations",
     "quote": "_engine.annotations",
@@ -56,6 +58,7 @@ __all__ = [
     "flatten",
     "flow",
     "fork_flow_run",
+    "get_client",
     "get_run_logger",
     "opaque",
     "quote",
@@ -72,6 +75,7 @@ __all__ = [
 _MODULES = {
     "artifacts",
     "cache_policies",
+    "client",
     "compat",
     "context",
     "exceptions",

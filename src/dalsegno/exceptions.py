@@ -245,6 +245,18 @@ class StateConflict(BackendError):
     """The run is in a state from which it cannot go to the one that was asked for."""
 
 
+class InvalidRequest(BackendError):
+    """The server cannot take what it was sent; the message says which value is wrong."""
+
+
+class ChangedMeanwhile(BackendError):
+    """Somebody else changed an object since it was read: read it again and decide anew."""
+
+
+class FlowRunWaitTimeout(DalsegnoException, TimeoutError):
+    """A flow run that somebody waited for did not end in time."""
+
+
 class FlowVisualizationError(DalsegnoException):
     """A flow cannot be drawn; the message says what is missing: a package, or a value that a task would give."""
 

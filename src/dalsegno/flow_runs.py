@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dalsegno._backend.connect import connect
-from dalsegno._backend.protocol import Backend
+from dalsegno._backend.connect import connect, open_remote
+from dalsegno._backend.run_waiting import RunId, RunWait, read_run
 from dalsegno._engine import calling, clock
-from dalsegno._engine.awaiting import awaited_in_coroutines
+from dalsegno._engine.awaiting import awaited_in_coroutines, in_thread
 from dalsegno._engine.claims import kept
 from dalsegno._engine.context import TaskRunContext, tags_of
 from dalsegno._engine.dispatch import in_async_context
 from dalsegno._engine.replay import RerunPolicy
 from dalsegno._engine.resuming import claimed_execution, fork_execution, resumed_execution
 from dalsegno._processes import current_process
-from dalsegno.exceptions import CannotResume, ObjectNotFound
+from dalsegno.exceptions import CannotResume
 from dalsegno.flows import Flow, load_flow_from_entrypoint
 from dalsegno.model.ids import id_text, parse_id
 from dalsegno.model.queue import ClaimRuns
+from dalsegno.model.resources.flow_runs import FlowRun
 from dalsegno.model.views import FlowRunView
+from dalsegno.settings import Settings
 from dalsegno.tasks import task
 
-__all__ = ["execute_flow_run", "fork_flow_run", "retry_flow_run", "set_task_result", "sleep"]
+if TYPE_CHECKING:
+    from dalsegno.client import Client, SyncClient
 
-RunId = str | uuid.UUID | bytes
+__all__ = ["execute_flow_run", "fork_flow_run", "retry_flow_run", "set_task_result", "sleep", "wait_for_flow_run"]
 
 
 @awaited_in_coroutines
@@ -68,12 +70,12 @@ def retry_flow_run(
         return fork_flow_run(
             id, parameters, from_=from_, changed=changed, scratch=scratch, flow=flow, return_state=return_state
         )
-    view = _read(backend, id)
+    view = read_run(backend, id)
     names = _names(from_)
     if view.root_run_id != view.id:
         if view.state.type == "COMPLETED" and not (names or changed or scratch) and view.parent_task_run_id:
             names = frozenset({id_text(view.parent_task_run_id)})
-        view = _read(backend, view.root_run_id)
+        view = read_run(backend, view.root_run_id)
     flow = flow or _load_flow(view)
     policy = RerunPolicy(from_=names, changed=changed)
     x = resumed_execution(backend, flow, view, None if scratch else policy)
@@ -102,7 +104,7 @@ def fork_flow_run(
         >>> fork_flow_run(run_id, {"day": "2026-02-01"})
     """
     backend = connect()
-    view = _read(backend, id)
+    view = read_run(backend, id)
     if view.root_run_id != view.id:
         raise CannotResume(
             f"Flow run {view.name!r} is nested: start from its root, {id_text(view.root_run_id)}, instead."
@@ -132,7 +134,7 @@ def execute_flow_run(id: RunId, *, flow: Flow[..., Any] | None = None, return_st
         >>> execute_flow_run("0193a0f2-7f3c-7a34-9d3e-0f5e5a9c2b11")
     """
     backend = connect()
-    view = _read(backend, id)
+    view = read_run(backend, id)
     process = current_process()
     request = ClaimRuns(process=process, holder=f"process {process.pid} on {process.host}", only=[view.id])
     claims = backend.claim_runs(request)
@@ -208,6 +210,56 @@ async def _sleep_async(seconds: float | None, until: float | None) -> None:
     await clock.sleep_async(_left(seconds, until))
 
 
+def wait_for_flow_run(
+    flow_run_id: RunId,
+    timeout: float | None = 10800,
+    poll_interval: float | None = None,
+    client: Client | SyncClient | None = None,
+    log_states: bool = False,
+) -> Any:
+    """Wait until a flow run has ended, and give it back as it is then. Raises nothing for how it ended.
+
+    It is woken when something changes; nothing is asked for again and again. In a coroutine it is to be awaited.
+
+    Args:
+        flow_run_id: Of the flow run.
+        timeout: Seconds to wait at most; None: without end.
+        poll_interval: The least seconds between two looks at the run, where much changes; None: 0.05.
+        client: Whose server is asked, in place of what the settings in force name.
+        log_states: Whether each new state of the run is logged.
+
+    Raises:
+        ObjectNotFound: There is no such run, or it was deleted meanwhile.
+        FlowRunWaitTimeout: It did not end in time; it goes on.
+
+    Example:
+        >>> run = wait_for_flow_run("0193a0f2-7f3c-7a34-9d3e-0f5e5a9c2b11", timeout=600)
+        >>> run.state.name
+        'Completed'
+    """
+    settings = None if client is None else client.settings
+    wait = RunWait(flow_run_id, timeout, poll_interval, log_states)
+    return _wait_async(wait, settings) if in_async_context() else _wait(wait, settings)
+
+
+def _wait(wait: RunWait, settings: Settings | None) -> FlowRun:
+    if settings is None:
+        return wait.until_ended(connect())
+    backend = open_remote(settings)
+    try:
+        return wait.until_ended(backend)
+    finally:
+        backend.close()
+
+
+async def _wait_async(wait: RunWait, settings: Settings | None) -> FlowRun:
+    try:
+        return await in_thread(_wait, wait, settings)
+    finally:
+        # The thread is not to outlive a coroutine that was cancelled.
+        wait.stop.set()
+
+
 def _left(seconds: float | None, until: float | None) -> float:
     """Return how long is left of a sleep, which may have begun in an earlier attempt."""
     now = clock.now() / 1e6
@@ -224,16 +276,6 @@ def _left(seconds: float | None, until: float | None) -> float:
             begun = view.start_time / 1e6
             run.start_time_us = view.start_time
     return max(0.0, begun + seconds - now)
-
-
-def _read(backend: Backend, id: RunId) -> FlowRunView:
-    try:
-        view = backend.read_flow_run(parse_id(id))
-    except ValueError:
-        raise ObjectNotFound(f"{id!r} is not the id of a flow run: ids look like {id_text(bytes(16))}.") from None
-    if view is None:
-        raise ObjectNotFound(f"There is no flow run {id_text(parse_id(id))} in {backend.url}.")
-    return view
 
 
 def _names(from_: str | Iterable[str] | None) -> frozenset[str]:

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dalsegno._backend.changes import Changes
 from dalsegno._backend.connect import connect
-from dalsegno.cli.following import Changes
 from dalsegno.model.views import FlowRunView, Page, RunFilter
 
 PROGRAM = [sys.executable, "-m", "dalsegno.cli"]

@@ -37,7 +37,7 @@ def test_states_and_lines_come_in_the_order_of_time_and_once(
 ) -> None:
     # It is woken: it would look by itself much too late.
     monkeypatch.setattr("dalsegno._store.sqlite.database._LOOK_EVERY", 600.0)
-    monkeypatch.setattr("dalsegno.cli.following.CRASH_CHECK_SECONDS", 600.0)
+    monkeypatch.setattr("dalsegno._backend.changes.CRASH_CHECK_SECONDS", 600.0)
     id = recorder.flow_run("live-lynx", state=StateType.RUNNING)
     recorder.log(id, "begun")
     begun = threading.Event()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
-from dalsegno import State, flow, task, unmapped
+from dalsegno import State, flow, get_client, task, unmapped
+from dalsegno.client import Client, SyncClient
 from dalsegno.futures import FlowRunFuture, Future, FutureList
+from dalsegno.model.resources.flow_runs import FlowRun
 
 
 @task
@@ -72,3 +75,18 @@ clean.with_options(name="again")("one")  # error
 task(retries="many")  # error
 flow(timeout_seconds="long")  # error
 number: int = clean(1)  # error
+
+
+def clients(client: SyncClient, id: str) -> None:
+    assert_type(get_client(sync_client=True), SyncClient)
+    assert_type(get_client(), Client)
+    assert_type(client.read_flow_run(id), FlowRun)
+    assert_type(client.iterate_flow_runs(), Iterator[FlowRun])
+    client.read_flow_run(17)  # error
+    client.read_flow_runs(limits=3)  # error
+
+
+async def async_clients(client: Client, id: str) -> None:
+    assert_type(await client.read_flow_run(id), FlowRun)
+    assert_type(client.iterate_flow_runs(), AsyncIterator[FlowRun])
+    await client.count_flow_runs(id)  # error

@@ -34,6 +34,14 @@ def connect() -> Backend:
     return backend
 
 
+def open_remote(settings: Settings) -> Backend:
+    """Open a connection of its own to the server that the settings name; whoever opens it closes it."""
+    from dalsegno._backend.http import HttpBackend
+
+    # Its operations are made from the protocol itself.
+    return cast("Backend", HttpBackend(settings))
+
+
 def open_store(settings: Settings) -> StoreBackend:
     """Open the database that the settings name, for a server, which also brings its tables to this version; whoever
     opens it closes it."""
@@ -68,12 +76,10 @@ def close_all() -> None:
 
 
 def _remote(settings: Settings) -> Backend:
-    from dalsegno._backend.http import HttpBackend
     from dalsegno.results import server_files
 
     server_files.found_by(_server_files)
-    # Its operations are made from the protocol itself.
-    return cast("Backend", HttpBackend(settings))
+    return open_remote(settings)
 
 
 def _server_files() -> ServerFiles | None:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import functools
-import random
-import ssl
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpcore
-import msgspec
 
-import dalsegno
-from dalsegno import exceptions
+from dalsegno._backend.endpoint import headers_of, read_url, ssl_context
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, RESULTS_PATH, Operation, operations
+from dalsegno._backend.patience import Patience
+from dalsegno._backend.refusals import error_of, unreached
 from dalsegno.exceptions import (
     BackendError,
     BackendUnavailable,
-    ConfigurationError,
     MissingResult,
-    NotAllowed,
     StorageError,
 )
 from dalsegno.settings import Settings
@@ -33,8 +28,6 @@ T = TypeVar("T")
 _COMPRESS_FROM = 16 * 1024
 _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
-_FIRST_PAUSE = 0.05  # seconds
-_LONGEST_PAUSE = 2.0
 # Whoever calls these (the journal, the keeper of slots) has a way of waiting of their own.
 _NEVER_WAITS = frozenset(
     {"deliver", "heartbeat", "end_process", "renew_leases", "release_slots", "renew_slots", "limited_tags"}
@@ -55,7 +48,7 @@ class HttpBackend:
         api = settings.api
         assert api.url is not None
         self.url = api.url.rstrip("/")
-        target = _read_url(self.url)
+        target = read_url(self.url)
         self._target, self._scheme = target, target.scheme
         self._wait = api.wait
         self._timeouts = {
@@ -64,10 +57,10 @@ class HttpBackend:
             "write": api.timeout,
             "pool": api.timeout,
         }
-        self._headers = _headers(target, api.key)
+        self._headers = _headers(target, settings)
         self._compresses = target.host not in _LOOPBACK
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_ssl_context(settings) if target.scheme == b"https" else None,
+            ssl_context=ssl_context(settings) if target.scheme == b"https" else None,
             max_connections=16,
             max_keepalive_connections=8,
             keepalive_expiry=60.0,
@@ -102,18 +95,17 @@ class HttpBackend:
 
     def _until_answered(self, ask: Callable[[], T], *, repeatable: bool = True) -> T:
         """Ask, again while the server cannot be reached: where asking twice would do harm, only if it was not asked."""
-        give_up = time.monotonic() + self._wait
-        pause = _FIRST_PAUSE
+        patience = Patience(self._wait)
         while True:
             try:
                 return ask()
             except BackendUnavailable as error:
                 may_repeat = repeatable or isinstance(error.__cause__, _NOT_SENT)
-                if not may_repeat or time.monotonic() + pause > give_up:
+                pause = patience.next_pause() if may_repeat else None
+                if pause is None:
                     raise
-            if self._closed.wait(pause * (0.5 + random.random() / 2)):
+            if self._closed.wait(pause):
                 raise BackendUnavailable(f"The connection to {self.url} was closed in this process.")
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _or_a_miss(self, operation: Operation) -> Callable[[str], Any]:
         def find(key: str) -> Any:
@@ -133,7 +125,7 @@ class HttpBackend:
         response = self._send("POST", PATH + operation.name, body, headers)
         if response.status == 200:
             return response.content
-        raise self._error(response.status, response.content)
+        raise error_of(self.url, response.status, response.content)
 
     def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
         """Send one request. Raises BackendUnavailable if there is no answer."""
@@ -148,10 +140,7 @@ class HttpBackend:
                 method, url, headers=headers, content=body, extensions={"timeout": self._timeouts}
             )
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-            raise BackendUnavailable(
-                f"The server at {self.url} cannot be reached ({_reason(error)}). See that it runs "
-                "(`dalsegno server status`) and that DALSEGNO_API_URL is right."
-            ) from error
+            raise unreached(self.url, error) from error
 
     # --- result files
 
@@ -187,68 +176,15 @@ class HttpBackend:
             if response.status == 404:
                 return None
             if response.status >= 300:
-                raise self._error(response.status, response.content)
+                raise error_of(self.url, response.status, response.content)
         except BackendError as error:
             raise StorageError(
                 f"The result file {name} cannot be had from, or given to, the server: {error}"
             ) from error
         return response.content
 
-    def _error(self, status: int, body: bytes) -> BackendError:
-        """Return the error that the server names in its answer."""
-        try:
-            problem = msgspec.json.decode(body, type=Problem)
-        except msgspec.DecodeError:
-            problem = Problem(title=f"HTTP {status}", detail=f"It answered {body[:200]!r}.")
-        if status in (401, 403):
-            return NotAllowed(f"The server at {self.url} refuses: {problem.detail}")
-        if status >= 500 or status in (408, 425, 429):
-            return BackendUnavailable(f"The server at {self.url} cannot do it now ({problem.detail or problem.title})")
-        kind = getattr(exceptions, problem.error or "", None)
-        if isinstance(kind, type) and issubclass(kind, BackendError):
-            return kind(problem.detail)
-        return BackendError(f"The server at {self.url} refused {problem.title}: {problem.detail}")
 
-
-class Problem(msgspec.Struct):
-    """What this side reads of an error of the server (RFC 9457)."""
-
-    title: str = ""
-    detail: str = ""
-    error: str | None = None
-    """The name of the class in `dalsegno.exceptions`."""
-
-
-def _read_url(url: str) -> httpcore.URL:
-    target = httpcore.URL(url)
-    if target.scheme not in (b"http", b"https") or not target.host:
-        raise ConfigurationError(f"DALSEGNO_API_URL is {url!r}: it must be like 'http://127.0.0.1:4200/api'.")
-    return target
-
-
-def _headers(target: httpcore.URL, key: str | None) -> list[tuple[bytes, bytes]]:
+def _headers(target: httpcore.URL, settings: Settings) -> list[tuple[bytes, bytes]]:
     port = b"" if target.port is None else b":%d" % target.port
-    headers = [
-        (b"host", target.host + port),
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"accept", MEDIA_TYPE.encode()),
-        (b"user-agent", f"dalsegno/{dalsegno.__version__}".encode()),
-        (b"dalsegno-version", dalsegno.__version__.encode()),
-    ]
-    if key:
-        headers.append((b"authorization", b"Bearer " + key.encode()))
-    return headers
-
-
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    api = settings.api
-    if not api.tls_verify:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    return ssl.create_default_context(cafile=None if api.tls_ca_file is None else str(api.tls_ca_file))
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    headers = {"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE} | headers_of(settings)
+    return [(b"host", target.host + port), *((key.encode(), value.encode()) for key, value in headers.items())]

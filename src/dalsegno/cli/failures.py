@@ -20,6 +20,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (exceptions.AttemptConflict, ExitCode.USAGE),
     (exceptions.ObjectAlreadyExists, ExitCode.USAGE),
     (exceptions.OnlyAdmin, ExitCode.USAGE),
+    (exceptions.InvalidRequest, ExitCode.USAGE),
     (exceptions.BackendError, ExitCode.BACKEND),
     (exceptions.DalsegnoException, ExitCode.USAGE),
     (OSError, ExitCode.BACKEND),

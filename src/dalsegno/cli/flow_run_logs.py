@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dalsegno._backend.changes import Changes
 from dalsegno.cli.as_json import show_json_list
 from dalsegno.cli.failures import CommandError
-from dalsegno.cli.following import Changes, has_ended
+from dalsegno.cli.following import has_ended
 from dalsegno.cli.log_lines import LogPrinter, read_level
 from dalsegno.cli.lookup import find_flow_run
 from dalsegno.cli.opening import open_backend

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dalsegno._backend.changes import Changes
 from dalsegno.cli import times
 from dalsegno.cli.exit_codes import ExitCode, of_outcome
 from dalsegno.cli.flow_run_logs import cursor, log_pages
 from dalsegno.cli.flow_run_page import next_step
-from dalsegno.cli.following import Changes
 from dalsegno.cli.log_lines import LogPrinter
 from dalsegno.cli.looks import state_text
 from dalsegno.cli.lookup import find_flow_run

@@ -7,31 +7,17 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
-from dalsegno.exceptions import BackendUnavailable
-from dalsegno.model.resources.access import (
-    ApiKeyPage,
-    ApiKeyView,
-    MadeApiKey,
-    NewApiKey,
-    NewUser,
-    RoleName,
-    UserChange,
-    UserPage,
-    UserView,
-)
-from dalsegno.settings import Settings, get_current_settings
+from dalsegno.model.resources.access import ApiKeyView, MadeApiKey, RoleName, UserView
+from dalsegno.settings import get_current_settings
 
 if TYPE_CHECKING:
-    import httpx
+    from dalsegno.client import SyncClient
 
 T = TypeVar("T")
-_PAGE = 500
 
 
 class Access(Protocol):
@@ -51,8 +37,10 @@ def open_access() -> Generator[Access]:
     """Open the server of the settings in force, or their database."""
     settings = get_current_settings()
     if settings.api.url is not None:
-        with _client(settings.api.url, settings) as client:
-            yield RemoteAccess(client, settings.api.url)
+        from dalsegno.client import SyncClient
+
+        with SyncClient() as client:
+            yield RemoteAccess(client)
         return
     from dalsegno.server.access.direct import open_direct
 
@@ -61,103 +49,38 @@ def open_access() -> Generator[Access]:
 
 
 class RemoteAccess:
-    """Asks a server, each time with one request."""
+    """Asks a server."""
 
-    def __init__(self, client: httpx.Client, url: str) -> None:
+    def __init__(self, client: SyncClient) -> None:
         self._client = client
-        self._url = url
 
     def users(self) -> Iterator[UserView]:
         """Yield users by name."""
-        yield from self._pages("users", UserPage, {})
+        return self._client.iterate_users()
 
     def create_user(self, name: str, password: str, role: RoleName) -> UserView:
         """Make a user."""
-        return self._ask("POST", "users", UserView, NewUser(name=name, password=password, role=role))
+        return self._client.create_user(name, password, role)
 
     def change_user(self, user: UserView, *, role: RoleName | None = None, password: str | None = None) -> UserView:
         """Change role or password."""
-        return self._ask("PATCH", f"users/{user.id}", UserView, UserChange(role=role, password=password))
+        return self._client.update_user(user.id, role=role, password=password)
 
     def delete_user(self, user: UserView) -> None:
         """Delete a user."""
-        self._ask("DELETE", f"users/{user.id}", None)
+        self._client.delete_user(user.id)
 
     def api_keys(self) -> Iterator[ApiKeyView]:
         """Yield keys, newest first: everybody's for an admin, else one's own."""
-        role = self._ask("GET", "me", dict[str, Any])["role"]
-        yield from self._pages("api-keys", ApiKeyPage, {"everybodys": "true"} if role == "admin" else {})
+        return self._client.iterate_api_keys(everybodys=self._client.read_me().role == "admin")
 
     def create_api_key(self, name: str, role: RoleName | None, expires: datetime | None) -> MadeApiKey:
         """Make a key."""
-        return self._ask("POST", "api-keys", MadeApiKey, NewApiKey(name=name, role=role, expires=expires))
+        return self._client.create_api_key(name, role=role, expires=expires)
 
     def revoke_api_key(self, key: ApiKeyView) -> None:
         """Revoke a key."""
-        self._ask("DELETE", f"api-keys/{key.id}", None)
-
-    def _pages(self, path: str, kind: Any, query: dict[str, str]) -> Iterator[Any]:
-        cursor: str | None = None
-        while True:
-            asked = query | {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
-            page = self._ask("GET", path, kind, query=asked)
-            yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-
-    def _ask(
-        self, method: str, path: str, kind: Any, body: msgspec.Struct | None = None, query: dict[str, str] | None = None
-    ) -> Any:
-        import httpx
-
-        content = None if body is None else msgspec.json.encode(body)
-        headers = {} if body is None else {"content-type": "application/json"}
-        try:
-            answer = self._client.request(method, path, content=content, headers=headers, params=query)
-        except httpx.HTTPError as error:
-            raise BackendUnavailable(
-                f"The server at {self._url} cannot be reached ({error}). See that it runs and that DALSEGNO_API_URL "
-                "is right."
-            ) from None
-        if answer.is_success:
-            return None if kind is None else msgspec.json.decode(answer.content, type=kind)
-        raise _refused(self._url, answer.status_code, answer.content)
-
-
-class _Problem(msgspec.Struct):
-    """What is read of an error of the server (RFC 9457)."""
-
-    detail: str = ""
-    errors: list[dict[str, Any]] = []
-
-
-def _refused(url: str, status: int, body: bytes) -> CommandError:
-    try:
-        problem = msgspec.json.decode(body, type=_Problem)
-    except msgspec.DecodeError:
-        problem = _Problem(detail=f"HTTP {status}")
-    codes = {404: ExitCode.NOT_FOUND, 401: ExitCode.BACKEND, 403: ExitCode.BACKEND}
-    code = codes.get(status, ExitCode.BACKEND if status >= 500 else ExitCode.USAGE)
-    errors = "; ".join(f"{each.get('key', '')}: {each.get('message', '')}" for each in problem.errors)
-    return CommandError(f"The server at {url} refuses: {problem.detail} {errors}".strip(), code)
-
-
-def _client(url: str, settings: Settings) -> httpx.Client:
-    import ssl
-
-    import httpx
-
-    api = settings.api
-    verify: ssl.SSLContext | bool = api.tls_verify
-    if api.tls_verify and api.tls_ca_file is not None:
-        verify = ssl.create_default_context(cafile=str(api.tls_ca_file))
-    return httpx.Client(
-        base_url=url.rstrip("/") + "/",
-        headers={"authorization": f"Bearer {api.key}"} if api.key else {},
-        timeout=httpx.Timeout(api.timeout, connect=api.connect_timeout),
-        verify=verify,
-    )
+        self._client.revoke_api_key(key.id)
 
 
 def ask_password(from_stdin: bool) -> str:

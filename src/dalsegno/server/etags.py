@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
+from dalsegno.model.resources.values import etag_of
 from dalsegno.server.problems import PreconditionFailed
-
-
-def etag_of(version: int) -> str:
-    """Return the ETag of a version, which is the time of the last change."""
-    return f'"{version:x}"'
 
 
 def check_if_match(if_match: str | None, version: int | None) -> None:

@@ -118,7 +118,7 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE", "/api/concurrency-limits/{id:uuid}", Role.EDITOR, 204, 400, 404, 503),
     _route("POST", "/api/concurrency-limits/{id:uuid}/reset", Role.OPERATOR, 200, 400, 404, 503),
     _route("GET", "/api/concurrency-limits/{id:uuid}/holders", Role.VIEWER, 200, 400, 404, 422, 503),
-    _route("GET", "/api/live", Role.VIEWER, 200, 400),
+    _route("GET", "/api/live", Role.VIEWER, 200, 400, 422),
     *_READING,
     *_COMMANDS,
     *_VARIABLES,

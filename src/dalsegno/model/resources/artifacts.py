@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from dalsegno.model.resources.values import read_json, to_id, to_optional_id, to_time
+from dalsegno.model.resources.values import etag_of, read_json, to_id, to_optional_id, to_time
 from dalsegno.model.views import ArtifactView
 
 Description = Annotated[str, Meta(max_length=65_536)]
@@ -27,6 +27,7 @@ class Artifact(msgspec.Struct, kw_only=True):
     task_run_id: Annotated[uuid.UUID | None, Meta(description="The task run that left it.")]
     created: Annotated[datetime, Meta(description="When it was made.")]
     updated: Annotated[datetime, Meta(description="When it was last changed.")]
+    etag: Annotated[str, Meta(description="Which version this is: send it as `If-Match` with a change.")]
 
 
 class ArtifactPage(msgspec.Struct, kw_only=True):
@@ -60,4 +61,5 @@ def to_artifact(view: ArtifactView) -> Artifact:
         task_run_id=to_optional_id(view.task_run_id),
         created=to_time(view.created),
         updated=to_time(view.updated),
+        etag=etag_of(view.updated),
     )

@@ -44,6 +44,11 @@ def from_optional_time(time: datetime | None) -> int | None:
     return None if time is None else from_time(time)
 
 
+def etag_of(version: int) -> str:
+    """Return the ETag of a version of a thing, which is the time of its last change."""
+    return f'"{version:x}"'
+
+
 def as_json(value: Any) -> Any:
     """Return a value as JSON can hold it: a number that is none as None, bytes as base64, odd keys as texts."""
     return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))

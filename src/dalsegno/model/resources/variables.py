@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from dalsegno.model.resources.values import to_time
+from dalsegno.model.resources.values import etag_of, to_time
 from dalsegno.model.views import VariableView
 
 NAME_PATTERN = "^[a-z0-9_-]{1,255}$"
@@ -24,6 +24,7 @@ class Variable(msgspec.Struct, kw_only=True):
     tags: Annotated[list[str], Meta(description="Its tags.")]
     created: Annotated[datetime, Meta(description="When it was made.")]
     updated: Annotated[datetime, Meta(description="When it was last changed.")]
+    etag: Annotated[str, Meta(description="Which version this is: send it as `If-Match` with a change.")]
 
 
 class VariablePage(msgspec.Struct, kw_only=True):
@@ -50,4 +51,5 @@ def to_variable(view: VariableView) -> Variable:
         tags=list(view.tags),
         created=to_time(view.created),
         updated=to_time(view.updated),
+        etag=etag_of(view.updated),
     )

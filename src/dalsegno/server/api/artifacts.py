@@ -20,7 +20,7 @@ from dalsegno.server.api.variables import IfMatch
 from dalsegno.server.asking import read, write
 from dalsegno.server.clock import now
 from dalsegno.server.cursors import read_cursor, write_cursor
-from dalsegno.server.etags import check_if_match, etag_of
+from dalsegno.server.etags import check_if_match
 from dalsegno.server.parameters import PAGING, CursorParameter, Id, LimitParameter, Paging
 from dalsegno.server.problems import PreconditionFailed
 
@@ -105,7 +105,8 @@ def _change(connection: Connection, id: uuid.UUID, data: ArtifactChange, if_matc
 
 
 def _answer(artifact: ArtifactView) -> Response[Artifact]:
-    return Response(to_artifact(artifact), headers={"etag": etag_of(artifact.updated)})
+    found = to_artifact(artifact)
+    return Response(found, headers={"etag": found.etag})
 
 
 routes = [list_artifacts, list_latest_artifacts, read_artifact, change_artifact]

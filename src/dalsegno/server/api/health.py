@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from litestar import Request, get
-from msgspec import Meta
 
 import dalsegno
+from dalsegno.model.resources.health import Health, Version
 from dalsegno.server import versions
 from dalsegno.server.asking import ask
-
-
-class Health(msgspec.Struct):
-    """The server is there."""
-
-    status: Annotated[str, Meta(description="`ok`, or `ready` where the database was looked at.")] = "ok"
-
-
-class Version(msgspec.Struct):
-    """Which version the server is, and the oldest and newest of the clients that it works with."""
-
-    version: Annotated[str, Meta(description="The version of the server.")]
-    oldest_client: Annotated[str, Meta(description="The oldest clients that it works with: major and minor version.")]
-    newest_client: Annotated[str, Meta(description="The newest ones.")]
 
 
 @get("/api/health", tags=["Server"], operation_id="read_health")

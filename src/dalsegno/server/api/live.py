@@ -13,20 +13,11 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from dalsegno._store.changes import ANYTHING, Changes
+from dalsegno.model.resources.live import KINDS, Change
 from dalsegno.server.hub import Hub
 
 _COALESCED = 0.2  # seconds between two events of one stream
 _QUIET = 15.0  # seconds after which a line says that the stream lives
-_KINDS = frozenset({"flow-run", "task-run", "log", "artifact", "variable", "event", "concurrency-limit"})
-
-
-class Change(msgspec.Struct):
-    """What may have changed."""
-
-    kinds: list[str]
-    """Names of things, such as ``"flow-run"``; empty: anything."""
-    root_run_ids: list[UUID] | None
-    """The root flow runs that it belongs to; null: any, or none at all."""
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -56,7 +47,7 @@ class Subscription(msgspec.Struct, frozen=True):
 async def live(
     request: Request[Any, Any, Any],
     kind: Annotated[
-        list[str] | None, QueryParameter(description=f"Only changes of these: {', '.join(sorted(_KINDS))}.")
+        list[str] | None, QueryParameter(description=f"Only changes of these: {', '.join(sorted(KINDS))}.")
     ] = None,
     root_run_id: Annotated[
         list[UUID] | None, QueryParameter(name="root-run-id", description="Only changes of these root flow runs.")
@@ -80,8 +71,8 @@ async def live(
 
 async def _events(hub: Hub, subscription: Subscription, last: str | None) -> AsyncIterator[bytes]:
     number = hub.number
-    # The first bytes, so that the other side knows that it is heard.
-    yield b"retry: 1000\n\n"
+    # The first bytes, so that the other side knows that it is heard, and where it began.
+    yield b"retry: 1000\n\n" if last is not None else b"retry: 1000\nid: %b-%d\n\n" % (hub.id.encode(), number)
     if last is not None:
         missed = _missed(hub, last)
         if (change := subscription.of(missed)) is not None:

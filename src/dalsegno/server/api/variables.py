@@ -23,7 +23,7 @@ from dalsegno.model.views import VariableView
 from dalsegno.server.asking import read, write
 from dalsegno.server.clock import now
 from dalsegno.server.cursors import read_cursor, write_cursor
-from dalsegno.server.etags import check_if_match, check_if_none_match, etag_of
+from dalsegno.server.etags import check_if_match, check_if_none_match
 from dalsegno.server.parameters import CursorParameter, LimitParameter, Name
 from dalsegno.server.problems import InvalidValue, PreconditionFailed
 
@@ -113,7 +113,8 @@ def _delete(connection: Connection, name: str, if_match: str | None) -> None:
 
 
 def _answer(variable: VariableView, status: int) -> Response[Variable]:
-    return Response(to_variable(variable), status_code=status, headers={"etag": etag_of(variable.updated)})
+    found = to_variable(variable)
+    return Response(found, status_code=status, headers={"etag": found.etag})
 
 
 def _missing(name: str) -> ObjectNotFound:
