@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpcore
 import msgspec
@@ -94,9 +94,18 @@ class HttpBackend:
     def _call(self, operation: Operation, *arguments: Any, **keywords: Any) -> Any:
         body = operation.pack_arguments(arguments, keywords)
         if operation.name in _NEVER_WAITS:
-            return operation.read_result(self._request(operation, body))
+            return self._read(operation, self._request(operation, body))
         found = self._until_answered(lambda: self._request(operation, body), repeatable=operation.repeatable)
-        return operation.read_result(found)
+        return self._read(operation, found)
+
+    def _read(self, operation: Operation, body: bytes) -> Any:
+        try:
+            return operation.read_result(body)
+        except msgspec.DecodeError as error:
+            raise BackendError(
+                f"What {self.url} answers to {operation.name!r} is not what a Dalsegno server answers ({error}). See "
+                "that DALSEGNO_API_URL is right."
+            ) from error
 
     def _until_answered(self, ask: Callable[[], T], *, repeatable: bool = True) -> T:
         """Ask, again while the server cannot be reached: where asking twice would do harm, only if it was not asked."""
@@ -117,7 +126,7 @@ class HttpBackend:
         def find(key: str) -> Any:
             body = operation.pack_arguments((key,), {})
             try:
-                return operation.read_result(self._request(operation, body))
+                return self._read(operation, self._request(operation, body))
             except BackendUnavailable:
                 return None
 
@@ -182,7 +191,7 @@ class HttpBackend:
         headers.append((b"content-type", b"application/octet-stream"))
         try:
             response = self._until_answered(lambda: self._send(method, path, data, headers))
-            if response.status == 404:
+            if response.status == 404 and method != "PUT":
                 return None
             if response.status >= 300:
                 raise self._error(response.status, response.content)
@@ -218,24 +227,44 @@ class Problem(msgspec.Struct):
 
 
 def _read_url(url: str) -> httpcore.URL:
-    target = httpcore.URL(url)
-    if target.scheme not in (b"http", b"https") or not target.host:
+    try:
+        split = urlsplit(url)
+        has_user = split.username is not None
+        target = None if has_user or split.query or split.fragment else httpcore.URL(url)
+    except (ValueError, TypeError):  # no port, no address in its brackets, or not ASCII
+        has_user, target = "@" in url, None
+    if has_user:
+        raise ConfigurationError(
+            "DALSEGNO_API_URL has a user or password in it, which the server does not know: show an API key "
+            "(DALSEGNO_API_KEY) instead."
+        )
+    if target is None or target.scheme not in (b"http", b"https") or not target.host:
         raise ConfigurationError(f"DALSEGNO_API_URL is {url!r}: it must be like 'http://127.0.0.1:4200/api'.")
     return target
 
 
 def _headers(target: httpcore.URL, key: str | None) -> list[tuple[bytes, bytes]]:
     port = b"" if target.port is None else b":%d" % target.port
+    host = b"[%b]" % target.host if b":" in target.host else target.host
     headers = [
-        (b"host", target.host + port),
+        (b"host", host + port),
         (b"content-type", MEDIA_TYPE.encode()),
         (b"accept", MEDIA_TYPE.encode()),
         (b"user-agent", f"dalsegno/{dalsegno.__version__}".encode()),
         (b"dalsegno-version", dalsegno.__version__.encode()),
     ]
     if key:
-        headers.append((b"authorization", b"Bearer " + key.encode()))
+        headers.append((b"authorization", b"Bearer " + _sendable(key)))
     return headers
+
+
+def _sendable(key: str) -> bytes:
+    """Return an API key as a header takes it: whoever reads it from a file has the end of the line too."""
+    stripped = key.strip()
+    if not stripped.isascii() or not stripped.isprintable() or " " in stripped:
+        # Here, for a request that cannot be made would have it in its error.
+        raise ConfigurationError("DALSEGNO_API_KEY is no API key: it has spaces, ends of lines or odd letters in it.")
+    return stripped.encode()
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
@@ -245,7 +274,14 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
-    return ssl.create_default_context(cafile=None if api.tls_ca_file is None else str(api.tls_ca_file))
+    if api.tls_ca_file is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(api.tls_ca_file.expanduser()))
+    except OSError as error:
+        raise ConfigurationError(
+            f"DALSEGNO_API_TLS_CA_FILE is {str(api.tls_ca_file)!r}, which cannot be used ({error.strerror or error})."
+        ) from None
 
 
 def _reason(error: Exception) -> str:
