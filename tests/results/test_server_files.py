@@ -121,3 +121,10 @@ def test_a_server_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     connect()
     with pytest.raises(StorageError, match="cannot be reached"):
         read_file("dalsegno://results/a/b")
+
+
+def test_nothing_is_left_of_a_file_that_finds_no_place(kept: Path) -> None:
+    write_file("dalsegno://results/monday/report", b"x")
+    with pytest.raises(StorageError):
+        write_file("dalsegno://results/monday", b"y" * LARGE)
+    assert [path.name for path in kept.rglob("*") if path.is_file()] == ["report"]

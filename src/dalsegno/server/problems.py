@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Annotated, Any, cast
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response
@@ -117,7 +118,11 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status >= 500:
         request.app.state.log.exception(
-            "%s %s (request %s) failed", request.method, request.url.path, request_id(request), exc_info=error
+            "%s %s (request %s) failed",
+            request.method,
+            quote(request.scope["path"]),
+            request_id(request),
+            exc_info=error,
         )
     if problem.status == 503:
         headers["retry-after"] = "1"

@@ -29,7 +29,11 @@ async def write(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
     """Keep a file under a name, in place of what was there."""
     url = _url(name)
     received = await _receive(request, Path(own_storage().removeprefix("file://")) if local_path(url) else None)
-    await ask(request, move_file, received, url)
+    try:
+        await ask(request, move_file, received, url)
+    except BaseException:
+        received.unlink(missing_ok=True)
+        raise
 
 
 @get(_PATH, include_in_schema=False, media_type=_MEDIA_TYPE)
