@@ -140,6 +140,9 @@ def problem_of(error: Exception) -> ProblemDetails:
         if isinstance(error, ValidationException) and errors:
             detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
         return ProblemDetails(status=status, title=_title(status), detail=detail, errors=errors or None)
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        # Only a decoder says so, of what was sent.
+        return ProblemDetails(status=400, title=_title(400), detail="The body is nested too deeply.")
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             ours = isinstance(error, exceptions.DalsegnoException)
