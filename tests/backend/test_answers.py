@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import close_embedded_backend
 
 from dalsegno._backend.connect import connect
+from dalsegno._backend.operations import operations
 from dalsegno.exceptions import BackendError, ConfigurationError, StorageError
 from dalsegno.results.files import write_file
 
@@ -27,12 +28,13 @@ class Answering(ThreadingHTTPServer):
         super().__init__(("::1", 0), _Handler)
         self.hosts: list[str | None] = []
         self.keys: list[str | None] = []
+        self.bodies: list[bytes] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         server = cast("Answering", self.server)
-        self.rfile.read(int(self.headers.get("content-length", "0")))
+        server.bodies.append(self.rfile.read(int(self.headers.get("content-length", "0"))))
         server.hosts.append(self.headers["host"])
         server.keys.append(self.headers["authorization"])
         self.send_response(server.status)
@@ -115,3 +117,10 @@ def test_a_missing_file_of_certificates_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DALSEGNO_API_TLS_CA_FILE", "/nowhere/ca.pem")
     with pytest.raises(ConfigurationError, match="DALSEGNO_API_TLS_CA_FILE"):
         connect()
+
+
+def test_a_wait_ends_before_the_server_counts_as_gone(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering.body = b"\x07"
+    monkeypatch.setenv("DALSEGNO_API_TIMEOUT", "10")
+    assert connect().wait_for_change(6, 60.0) == 7
+    assert operations()["wait_for_change"].read_arguments(answering.bodies[0]) == (6, 5.0)
