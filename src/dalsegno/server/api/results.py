@@ -22,6 +22,7 @@ from dalsegno.server.asking import ask
 _PATH = RESULTS_PATH + "{name:path}"
 _MEDIA_TYPE = "application/octet-stream"
 _CHUNK = 1024 * 1024
+_LONGEST_PART = 255
 
 
 @put(_PATH, status_code=204, include_in_schema=False, request_max_body_size=None)
@@ -64,6 +65,9 @@ async def remove(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
 
 
 def _url(name: str) -> str:
+    if "\0" in name or any(len(part.encode()) > _LONGEST_PART for part in name.split("/")):
+        # No file system takes it, so it is not worth being tried again.
+        raise ClientException("No file can have this name: between two slashes it has more than 255 bytes, or a zero.")
     try:
         return join(own_storage(), name.lstrip("/"))
     except ConfigurationError as error:
