@@ -11,7 +11,8 @@ from tests.journal.remote import RemoteStore, Switch
 from tests.store.make import COMPLETED, Run
 
 from dalsegno._backend.protocol import Backend
-from dalsegno._journal.folder import FENCED, SpoolFolder, read_batches
+from dalsegno._journal.folder import FENCED, REFUSED, SpoolFolder, read_batches
+from dalsegno._journal.frames import Owner
 from dalsegno._journal.leftovers import Delivered, deliver_left, take_up_refused
 from dalsegno._journal.spool import Spool
 from dalsegno._processes import current_process
@@ -154,7 +155,7 @@ def test_what_was_refused_is_put_aside_and_can_be_tried_again(remote: RemoteStor
     assert (file.batches, file.refused, recorded(remote)) == (3, 1, 3)
     assert len(folder.refused()) == 1
     remote.refuses = lambda _: False
-    take_up_refused(folder)
+    take_up_refused(folder, said.append)
     assert [file.batches for file in deliver(remote, folder)] == [1]
     assert folder.refused() == []
     assert recorded(remote) == 4
@@ -188,3 +189,58 @@ def test_a_full_disk_is_said_and_what_is_there_stays_whole(
     spool.close()
     assert [file.batches for file in deliver(remote, folder)] == [3]
     assert recorded(remote) == 3
+
+
+def test_what_was_refused_twice_is_tried_again_whole(remote: RemoteStore, folder: SpoolFolder) -> None:
+    run = Run()
+    owner = Owner(folder.url, run.process)
+    for batch in batches(run):
+        folder.keep(REFUSED, owner, batch)
+        take_up_refused(folder, said.append)
+    assert sum(file.batches for file in deliver(remote, folder)) == 3
+    assert recorded(remote) == 3
+
+
+def test_a_refused_file_that_is_damaged_does_not_hold_up_others(remote: RemoteStore, folder: SpoolFolder) -> None:
+    run = Run()
+    kept = folder.keep(REFUSED, Owner(folder.url, run.process), batches(run)[0])
+    damaged = kept.with_name(kept.name.replace("-", "-0", 1))
+    damaged.write_bytes(b"nothing of ours")
+    take_up_refused(folder, said.append)
+    assert [file.batches for file in deliver(remote, folder)] == [1]
+    assert damaged.exists()
+    assert "cannot be delivered" in said[0]
+
+
+def test_the_name_of_a_new_file_survives_a_power_cut_too(
+    folder: SpoolFolder, remote: RemoteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run()
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noting(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    spool = folder.create(run.process, SIZE)
+    spool.append(batches(run)[0])
+    monkeypatch.setattr(os, "fsync", noting)
+    spool.sync()
+    assert synced == [str(each) for each in (spool.path, folder.path, folder.top)]
+    spool.close()
+
+
+def test_files_of_one_process_are_delivered_in_the_order_of_their_making(
+    remote: RemoteStore, folder: SpoolFolder
+) -> None:
+    run = Run()
+    made: list[Path] = []
+    for batch in batches(run, 12):
+        spool = folder.create(run.process, SIZE)
+        spool.append(batch)
+        spool.close()
+        made.append(spool.path)
+    assert folder.left() == made
+    assert sum(file.batches for file in deliver(remote, folder)) == 12
+    assert recorded(remote) == 12

@@ -121,3 +121,16 @@ def test_a_server_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     connect()
     with pytest.raises(StorageError, match="cannot be reached"):
         read_file("dalsegno://results/a/b")
+
+
+def test_nothing_is_left_of_a_file_that_finds_no_place(kept: Path) -> None:
+    write_file("dalsegno://results/monday/report", b"x")
+    with pytest.raises(StorageError):
+        write_file("dalsegno://results/monday", b"y" * LARGE)
+    assert [path.name for path in kept.rglob("*") if path.is_file()] == ["report"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "monday/" + "a" * 256])
+def test_a_name_that_no_file_can_have_is_refused_at_once(kept: Path, name: str) -> None:
+    with pytest.raises(StorageError, match="No file can have this name"):
+        write_file(f"dalsegno://results/{name}", b"x")

@@ -16,6 +16,7 @@ from tests.served import serving
 from dalsegno import flow, task
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store.changes import ANYTHING, Changes
+from dalsegno.server.api import live
 from dalsegno.server.api.live import Subscription
 from dalsegno.server.hub import Hub
 from dalsegno.variables import Variable
@@ -183,3 +184,18 @@ def test_a_stream_is_told_what_it_is_about(kinds: Any, roots: Any, changes: Chan
     else:
         assert found is not None
         assert (found.kinds, found.root_run_ids and [id.bytes for id in found.root_run_ids]) == told
+
+
+def test_a_stream_ends_so_that_the_other_side_shows_again_who_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setattr(live, "_LONGEST", 0.0)
+    with stream(url) as events, pytest.raises(StopIteration):
+        events.next_change()
+
+
+def test_an_id_with_a_number_that_is_none_stands_for_anything(url: str) -> None:
+    with stream(url) as events:
+        Variable.set("colour", "red")
+        events.next_change()
+        assert events.id is not None
+    with stream(url, last=f"{events.id.partition('-')[0]}-{'9' * 5000}") as others:
+        assert others.next_change() == {"kinds": [], "root_run_ids": None}

@@ -68,3 +68,11 @@ def test_other_clients_are_told_which_side_to_upgrade(api: Api) -> None:
     assert problem.headers["dalsegno-version"] == dalsegno.__version__
     assert problem.headers["x-request-id"]
     assert api.get("/version")["oldest_client"] == versions.oldest_client()
+
+
+def test_a_path_does_not_forge_lines_of_the_log(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "dalsegno.server.requests"):
+        api.send("GET", "/flows/a%0AGET%20/forged%1B[2J", 404)
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("a%0AGET" in line for line in lines)
+    assert not any("\n" in line or "\x1b" in line for line in lines)

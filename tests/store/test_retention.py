@@ -30,7 +30,7 @@ def fill(backend: StoreBackend, folder: Path, days: float, task_runs: int = 50) 
     moment = now() - round(days * _DAY * 1e6)
     run = Run(id=old_id(days))
     nested = Run(id=old_id(days), root=run.id, parent=run.id)
-    file = folder / run.id.hex() / "result-1.result"
+    file = folder / run.id.hex() / f"{run.id.hex()}-1.result"
     file.parent.mkdir()
     file.write_bytes(b"large")
     kept = pack_stored(StoredResult(serializer="pickle", size=5, url=f"file://{file}"))
@@ -149,3 +149,19 @@ def test_no_slice_holds_the_write_lock_for_long(path: Path, tmp_path: Path, monk
     assert sum(sizes) > 10_000
     assert max(sizes) <= 2000
     backend.close()
+
+
+@pytest.mark.parametrize("prefix", ["file://{folder}/", "dalsegno://results/"])
+def test_whoever_records_a_run_cannot_have_other_files_deleted(
+    backend: StoreBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setenv("DALSEGNO_RESULTS_STORAGE", str(tmp_path))
+    run = Run()
+    (tmp_path / run.id.hex()).mkdir()
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"all there is")
+    url = f"{prefix.format(folder=tmp_path)}{run.id.hex()}/../precious"
+    kept = pack_stored(StoredResult(serializer="pickle", size=6, url=url))
+    backend.deliver(run.batch(flow_runs=[run.flow_run(COMPLETED)], task_runs=[run.task_run(result=kept)]))
+    assert backend.delete_flow_run(run.id)
+    assert precious.exists()

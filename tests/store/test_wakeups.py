@@ -288,3 +288,19 @@ def test_in_memory_changes_are_seen_too() -> None:
     assert backend.wait_for_change(token, LONG) != token
     assert not backend.wait_for_wish(b"", 0.01)
     backend.close()
+
+
+def test_what_is_committed_counts_even_where_nobody_can_be_woken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = SqliteDatabase(str(path))
+    theirs = Wakeups(str(path))
+    listener = listen(theirs, Audience.CHANGES)
+
+    def no_handle_is_left() -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wakeups, "_new_socket", no_handle_is_left)
+        change(database)
+    assert not listener.clear()
+    theirs.close()
+    database.close()

@@ -307,7 +307,7 @@ class StoreBackend:
 
     def list_flows(self, page: Page) -> list[FlowView]:
         """Return a page of flows by name; `page.after` is the last name, as UTF-8."""
-        after = None if page.after is None else page.after.decode()
+        after = None if page.after is None else page.after.decode(errors="replace")
         return self.database.read(lambda connection: queries.list_flows(connection, after, page.limit))
 
     def list_artifacts(

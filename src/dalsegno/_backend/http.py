@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpcore
+import msgspec
 
 from dalsegno._backend.endpoint import headers_of, read_url, ssl_context
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, RESULTS_PATH, Operation, operations
@@ -70,6 +71,7 @@ class HttpBackend:
         for operation in operations().values():
             setattr(self, operation.name, functools.partial(self._call, operation))
         self.find_cached = self._or_a_miss(operations()["find_cached"])
+        self.wait_for_change = self._in_time(operations()["wait_for_change"], api.timeout / 2)
 
     def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
         """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
@@ -89,9 +91,18 @@ class HttpBackend:
     def _call(self, operation: Operation, *arguments: Any, **keywords: Any) -> Any:
         body = operation.pack_arguments(arguments, keywords)
         if operation.name in _NEVER_WAITS:
-            return operation.read_result(self._request(operation, body))
+            return self._read(operation, self._request(operation, body))
         found = self._until_answered(lambda: self._request(operation, body), repeatable=operation.repeatable)
-        return operation.read_result(found)
+        return self._read(operation, found)
+
+    def _read(self, operation: Operation, body: bytes) -> Any:
+        try:
+            return operation.read_result(body)
+        except msgspec.DecodeError as error:
+            raise BackendError(
+                f"What {self.url} answers to {operation.name!r} is not what a Dalsegno server answers ({error}). See "
+                "that DALSEGNO_API_URL is right."
+            ) from error
 
     def _until_answered(self, ask: Callable[[], T], *, repeatable: bool = True) -> T:
         """Ask, again while the server cannot be reached: where asking twice would do harm, only if it was not asked."""
@@ -111,11 +122,15 @@ class HttpBackend:
         def find(key: str) -> Any:
             body = operation.pack_arguments((key,), {})
             try:
-                return operation.read_result(self._request(operation, body))
+                return self._read(operation, self._request(operation, body))
             except BackendUnavailable:
                 return None
 
         return find
+
+    def _in_time(self, operation: Operation, longest: float) -> Callable[[Any, float], Any]:
+        """Return a wait of which the server answers before this side takes it for gone."""
+        return lambda token, timeout: self._call(operation, token, min(timeout, longest))
 
     def _request(self, operation: Operation, body: bytes) -> bytes:
         headers = self._headers
@@ -173,7 +188,7 @@ class HttpBackend:
         headers.append((b"content-type", b"application/octet-stream"))
         try:
             response = self._until_answered(lambda: self._send(method, path, data, headers))
-            if response.status == 404:
+            if response.status == 404 and method != "PUT":
                 return None
             if response.status >= 300:
                 raise error_of(self.url, response.status, response.content)
@@ -186,5 +201,6 @@ class HttpBackend:
 
 def _headers(target: httpcore.URL, settings: Settings) -> list[tuple[bytes, bytes]]:
     port = b"" if target.port is None else b":%d" % target.port
+    host = b"[%b]" % target.host if b":" in target.host else target.host
     headers = {"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE} | headers_of(settings)
-    return [(b"host", target.host + port), *((key.encode(), value.encode()) for key, value in headers.items())]
+    return [(b"host", host + port), *((key.encode(), value.encode()) for key, value in headers.items())]

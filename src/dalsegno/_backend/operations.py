@@ -66,7 +66,7 @@ class Operation:
     """One operation: how its arguments are packed and its result is read."""
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
         self.name = name
         self.role = _ROLES.get(name, Role.VIEWER)
         self.repeatable = name not in _ONCE
@@ -92,19 +92,22 @@ class Operation:
 
     def call(self, backend: Any, body: bytes) -> bytes:
         """Perform a call that `pack_arguments` packed. Raises msgspec.DecodeError where the body is none."""
-        values = self._decode_arguments(body)
+        values = self.read_arguments(body)
         keywords = dict(zip(self._keywords, values[self._count :], strict=True))
         return self._encode(getattr(backend, self.name)(*values[: self._count], **keywords))
 
     def read_arguments(self, body: bytes) -> tuple[Any, ...]:
         """Return the arguments of a call that `pack_arguments` packed. Raises msgspec.DecodeError."""
-        return self._decode_arguments(body)
+        try:
+            return self._decode_arguments(body)
+        except RecursionError as error:
+            raise msgspec.DecodeError("The arguments are nested too deeply.") from error
 
     def target(self, body: bytes) -> str | None:
         """Return what a call changes, for the audit log: the id or name in its first argument; None: no such thing."""
         try:
             values = msgspec.msgpack.decode(body, type=list[Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
         first = values[0] if values else None
         if isinstance(first, dict):

@@ -23,6 +23,7 @@ from dalsegno.model.views import (
     CacheEntry,
     FlowRunView,
     FlowView,
+    Limit,
     LogView,
     OpenedRun,
     OpenRun,
@@ -71,7 +72,7 @@ class Backend(Protocol):
         """
         ...
 
-    def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: int) -> list[ReplayEntry]:
+    def replay_entries(self, root_run_id: bytes, after: bytes | None, limit: Limit) -> list[ReplayEntry]:
         """Return a page of a root run's task runs (nested flows included), oldest id first."""
         ...
 
@@ -194,7 +195,7 @@ class Backend(Protocol):
         flow_run_id: bytes | None = None,
         task_run_id: bytes | None = None,
         after: tuple[int, int] | None = None,
-        limit: int = 200,
+        limit: Limit = 200,
         newest_first: bool = False,
         min_level: int = 0,
     ) -> list[LogView]:
@@ -242,7 +243,7 @@ class Backend(Protocol):
         ...
 
     def unset_variable(self, name: str) -> bool: ...
-    def list_variables(self, page_after: str | None, limit: int) -> list[VariableView]: ...
+    def list_variables(self, page_after: str | None, limit: Limit) -> list[VariableView]: ...
 
     # --- house-keeping
     def find_crashed(self) -> int:

@@ -29,10 +29,15 @@ class SpoolFolder:
 
     def create(self, process: ProcessRecord, max_size: int) -> Spool:
         """Make a process's next spool file."""
+        return Spool.create(self.free_path(id_text(process.id)), Owner(self.url, process), max_size)
+
+    def free_path(self, stem: str) -> Path:
+        """Return a path of this server's spool files that no file has, by a name that is of one process."""
         for number in itertools.count(1):
-            path = self.path / f"{id_text(process.id)}{'' if number == 1 else f'-{number}'}{SUFFIX}"
+            # By name they come in the order in which they were made: what stands in one rests on those before it.
+            path = self.path / f"{stem}{'' if number == 1 else f'_{number:06}'}{SUFFIX}"
             if not path.exists():
-                return Spool.create(path, Owner(self.url, process), max_size)
+                return path
         raise AssertionError
 
     def left(self) -> list[Path]:

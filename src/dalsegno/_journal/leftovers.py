@@ -124,11 +124,15 @@ def deliver_left(backend: Backend, folder: SpoolFolder, tell: Callable[[str], No
     return leftovers.delivered
 
 
-def take_up_refused(folder: SpoolFolder) -> None:
+def take_up_refused(folder: SpoolFolder, tell: Callable[[str], None]) -> None:
     """Put what the server refused back among what is to be delivered."""
     for path in folder.refused():
-        spool = Spool.take(path)
+        try:
+            spool = Spool.take(path)
+        except (OSError, FrameError) as error:
+            tell(f"{path} cannot be delivered: {error}. Its bytes are left as they are.")
+            continue
         if spool is not None:
             folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.rename(folder.path / path.name)
+            path.rename(folder.free_path(path.stem))
             spool.close()

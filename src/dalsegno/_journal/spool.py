@@ -38,6 +38,7 @@ class Spool:
         self._position = position  # all before it is delivered
         self._end = os.fstat(handle).st_size
         self._unsynced = False
+        self._named = False  # whether its name survives a power cut
         self._next: Frame[Batch] | None = None
         self._lock = threading.Lock()
         _open.add(self)
@@ -133,6 +134,9 @@ class Spool:
             self._unsynced = False
             try:
                 os.fsync(self._handle)
+                if not self._named:
+                    _sync_folder(self.path.parent)
+                    self._named = True
             except OSError as error:
                 self._unsynced = True
                 raise _unwritable(self.path, error) from error
@@ -190,6 +194,16 @@ def _write(handle: int, packed: bytes, position: int) -> None:
     while rest:
         written = os.pwrite(handle, rest, position)
         rest, position = rest[written:], position + written
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the names in a folder, and its own, survive a power cut."""
+    for folder in (path, path.parent):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _unwritable(path: Path, error: OSError) -> BackendUnavailable:

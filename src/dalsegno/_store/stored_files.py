@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -15,10 +16,11 @@ _OWN_STORAGE = "dalsegno://results/"
 
 def delete_files(root: bytes, results: Iterable[bytes | None]) -> None:
     """Delete the files of packed results that lie in the root run's own folder; others may be of use elsewhere."""
-    folder = f"/{root.hex()}/"
+    # By the whole name: whoever records a run chooses the URL, and must not have others' files deleted by it.
+    own_name = re.compile(rf"/{root.hex()}/[0-9a-f]{{32}}-\d+\.result\Z")
     for result in results:
         stored = None if result is None else unpack_stored(result)
-        if stored is not None and stored.url is not None and folder in stored.url:
+        if stored is not None and stored.url is not None and own_name.search(stored.url):
             _delete_file(stored.url)
 
 

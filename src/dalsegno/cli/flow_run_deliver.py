@@ -46,7 +46,7 @@ def deliver(
     backend = connect()
     folder = SpoolFolder(get_current_settings().home, backend.url)
     if all:
-        take_up_refused(folder)
+        take_up_refused(folder, print)
     try:
         delivered = deliver_left(backend, folder, print)
     except BackendUnavailable as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -197,10 +197,14 @@ class RunFilter(msgspec.Struct, kw_only=True):
     include_superseded: bool = True
 
 
+Limit: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+"""How many of something at most. A negative one would be no limit at all, which a server cannot afford."""
+
+
 class Page(msgspec.Struct, kw_only=True):
     """Where a list goes on: keyset pages by id, newest first unless `oldest_first`."""
 
-    limit: int = 200
+    limit: Limit = 200
     after: bytes | None = None
     """The last id of the page before."""
     oldest_first: bool = False

@@ -127,7 +127,7 @@ async def _stop(app: Litestar) -> None:
 
 @asynccontextmanager
 async def _keep_house(app: Litestar) -> AsyncGenerator[None]:
-    task = asyncio.create_task(housekeeping.keep_house(app.state.database, app.state.settings))
+    task = asyncio.create_task(housekeeping.keep_house(app.state.backend, app.state.settings))
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Annotated, Any, cast
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response
@@ -117,7 +118,11 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     headers = dict(getattr(error, "headers", None) or {})
     if problem.status >= 500:
         request.app.state.log.exception(
-            "%s %s (request %s) failed", request.method, request.url.path, request_id(request), exc_info=error
+            "%s %s (request %s) failed",
+            request.method,
+            quote(request.scope["path"]),
+            request_id(request),
+            exc_info=error,
         )
     if problem.status == 503:
         headers["retry-after"] = "1"
@@ -135,6 +140,9 @@ def problem_of(error: Exception) -> ProblemDetails:
         if isinstance(error, ValidationException) and errors:
             detail = "; ".join(f"{each.field}: {each.message}" for each in errors)
         return ProblemDetails(status=status, title=_title(status), detail=detail, errors=errors or None)
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        # Only a decoder says so, of what was sent.
+        return ProblemDetails(status=400, title=_title(400), detail="The body is nested too deeply.")
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             ours = isinstance(error, exceptions.DalsegnoException)

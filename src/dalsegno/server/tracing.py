@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from typing import Any, cast
+from urllib.parse import quote
 
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
@@ -50,7 +51,7 @@ def traced(app: ASGIApp) -> ASGIApp:
             _log.info(
                 "%s %s %d in %.1f ms (request %s)",
                 scope["method"],
-                scope["path"],
+                quote(scope["path"]),  # it is decoded: an end of line would forge lines of the log
                 status,
                 (time.perf_counter() - began) * 1000,
                 id,

@@ -218,7 +218,11 @@ class Wakeups:
         if not names:
             return
         if self._sender is None:
-            self._sender = _new_socket()
+            try:
+                self._sender = _new_socket()
+            except OSError:
+                # No handle is left. What is announced is committed, and those who wait look by themselves too.
+                return
         for name in names:
             try:
                 self._sender.sendto(b"!", self._address(name))

@@ -110,7 +110,9 @@ async def _entry(
         path = PATH + operation.name
         target = None
         if status is None and isinstance(connection, Request):
-            target = operation.target(await _body(connection))
+            from dalsegno.server.api.engine import read_body
+
+            target = operation.target(await read_body(connection))
     return AuditEntry(
         id=new_id(),
         actor=identity.name,
@@ -123,12 +125,6 @@ async def _entry(
         target=target,
         status=status,
     )
-
-
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    from dalsegno.server.api.engine import unpacked
-
-    return unpacked(await request.body(), request)
 
 
 def _too_low(identity: Identity, needed: Role, route: Route, operation: Operation | None) -> str:

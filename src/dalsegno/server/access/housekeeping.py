@@ -1,12 +1,16 @@
-"""Deletes what is of no use any longer: sessions that are over, old counts of logins, old entries of the audit log."""
+"""Deletes what is past its age: runs and logs as retention says, sessions, counts of logins, entries of the audit log.
+
+Clients of a server leave that to it (`HttpBackend.clean_up`)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import anyio.to_thread
 
+from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import audit, login_attempts, sessions
 from dalsegno._store.connection import Connection, Database
 from dalsegno.exceptions import BackendError
@@ -17,6 +21,8 @@ from dalsegno.settings import Settings
 SECOND = 1_000_000
 _EVERY = 600.0
 _SLICE = 2000
+
+_log = logging.getLogger("dalsegno.server")
 
 
 def tick(database: Database, settings: Settings, at: int) -> int:
@@ -34,12 +40,26 @@ def tick(database: Database, settings: Settings, at: int) -> int:
     return database.write(delete)
 
 
-async def keep_house(database: Database, settings: Settings) -> None:
+def clean_up(backend: StoreBackend, settings: Settings, stop: threading.Event) -> None:
+    """Delete all that is past its age: of access, and of what ran, slice by slice, until told to stop."""
+    while not stop.is_set() and tick(backend.database, settings, now()) >= _SLICE:
+        pass
+    while not stop.is_set() and backend.clean_up() > 0:
+        pass
+
+
+async def keep_house(backend: StoreBackend, settings: Settings) -> None:
     """Do so every few minutes, until it is cancelled."""
-    while True:
-        try:
-            while await anyio.to_thread.run_sync(tick, database, settings, now()) >= _SLICE:
-                pass
-        except BackendError as error:
-            logging.getLogger("dalsegno.server").warning("Old sessions and audit entries were not deleted: %s", error)
-        await asyncio.sleep(_EVERY)
+    stop = threading.Event()
+    try:
+        while True:
+            try:
+                await anyio.to_thread.run_sync(clean_up, backend, settings, stop, abandon_on_cancel=True)
+            except BackendError as error:
+                _log.warning("What is past its age was not deleted: %s", error)
+            except Exception:
+                # A fault of ours: the next round may meet it no more, and without one the database only grows.
+                _log.exception("What is past its age was not deleted")
+            await asyncio.sleep(_EVERY)
+    finally:
+        stop.set()

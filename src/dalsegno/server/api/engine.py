@@ -26,7 +26,7 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
         raise NotFoundException(f"There is no operation {operation!r}: is the client of another version?")
     if request.content_type[0] != MEDIA_TYPE:
         raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
-    body = unpacked(await request.body(), request)
+    body = await read_body(request)
     if operation == "wait_for_change":
         result = msgspec.msgpack.encode(await _wait_for_change(request, *found.read_arguments(body)))
     else:
@@ -46,21 +46,27 @@ async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout:
     return newer
 
 
-def unpacked(body: bytes, request: Request[Any, Any, Any]) -> bytes:
+async def read_body(request: Request[Any, Any, Any]) -> bytes:
     """Return the body of an operation as it was before it was compressed. Raises HTTPException where it is none."""
-    encoding = request.headers.get("content-encoding")
+    body, encoding = await request.body(), request.headers.get("content-encoding")
     if encoding is None:
         return body
     if encoding != COMPRESSED:
         raise HTTPException(status_code=415, detail=f"The encoding {encoding!r} is not known here; use {COMPRESSED}.")
-    most: int = request.app.state.max_body_size
+    # In a thread: unpacking hundreds of megabytes would hold up everybody else.
+    return await ask(request, _unpack, body, max(1, request.app.state.max_body_size))
+
+
+def _unpack(body: bytes, most: int) -> bytes:
     inflater = zlib.decompressobj()
     try:
         whole = inflater.decompress(body, most)
     except zlib.error as error:
         raise ClientException(f"The body is not {COMPRESSED}: {error}.") from None
-    if inflater.unconsumed_tail:
+    if not inflater.eof and len(whole) >= most:
         raise HTTPException(status_code=413, detail=f"The body is larger than {most} bytes when it is unpacked.")
+    if not inflater.eof:
+        raise ClientException(f"The body is not {COMPRESSED}: its end is missing.")
     return whole
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,6 +19,9 @@ from dalsegno.server.hub import Hub
 
 _COALESCED = 0.2  # seconds between two events of one stream
 _QUIET = 15.0  # seconds after which a line says that the stream lives
+_LONGEST = 600.0
+"""Seconds after which a stream ends. The other side asks again, misses nothing, and has to show once more who it is."""
+_LONGEST_NUMBER = 20
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -56,7 +60,8 @@ async def live(
         str | None, HeaderParameter(name="last-event-id", description="Where an earlier stream stopped.")
     ] = None,
 ) -> Stream:
-    """Stream `change` events without end. Each has an id: with the last one, a new stream says first what was missed.
+    """Stream `change` events; it ends now and then, to be asked for anew. Each has an id: with the last one, a new
+    stream says first what was missed.
 
     An event is a hint: several changes may be one event, and it may say more than has changed.
     """
@@ -77,8 +82,9 @@ async def _events(hub: Hub, subscription: Subscription, last: str | None) -> Asy
         missed = _missed(hub, last)
         if (change := subscription.of(missed)) is not None:
             yield _event(hub, number, change)
-    while not hub.stopping:
-        await hub.wait(number, _QUIET)
+    end = time.monotonic() + _LONGEST
+    while not hub.stopping and (left := end - time.monotonic()) > 0:
+        await hub.wait(number, min(_QUIET, left))
         found = subscription.of(hub.since(number))
         if found is None and number == hub.number:
             yield b": quiet\n\n"
@@ -90,7 +96,7 @@ async def _events(hub: Hub, subscription: Subscription, last: str | None) -> Asy
 
 def _missed(hub: Hub, last: str) -> Changes | None:
     id, _, number = last.partition("-")
-    if id != hub.id or not number.isdecimal():
+    if id != hub.id or not number.isdecimal() or len(number) > _LONGEST_NUMBER:
         # It was told by another server, or by this one before it was started anew.
         return ANYTHING
     return hub.since(int(number))

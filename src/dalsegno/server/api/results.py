@@ -22,6 +22,7 @@ from dalsegno.server.asking import ask
 _PATH = RESULTS_PATH + "{name:path}"
 _MEDIA_TYPE = "application/octet-stream"
 _CHUNK = 1024 * 1024
+_LONGEST_PART = 255
 
 
 @put(_PATH, status_code=204, include_in_schema=False, request_max_body_size=None)
@@ -29,7 +30,11 @@ async def write(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
     """Keep a file under a name, in place of what was there."""
     url = _url(name)
     received = await _receive(request, Path(own_storage().removeprefix("file://")) if local_path(url) else None)
-    await ask(request, move_file, received, url)
+    try:
+        await ask(request, move_file, received, url)
+    except BaseException:
+        received.unlink(missing_ok=True)
+        raise
 
 
 @get(_PATH, include_in_schema=False, media_type=_MEDIA_TYPE)
@@ -60,6 +65,9 @@ async def remove(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
 
 
 def _url(name: str) -> str:
+    if "\0" in name or any(len(part.encode()) > _LONGEST_PART for part in name.split("/")):
+        # No file system takes it, so it is not worth being tried again.
+        raise ClientException("No file can have this name: between two slashes it has more than 255 bytes, or a zero.")
     try:
         return join(own_storage(), name.lstrip("/"))
     except ConfigurationError as error:
