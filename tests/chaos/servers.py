@@ -92,11 +92,11 @@ def settings_for(url: str, key: str | None = None) -> dict[str, str]:
     return found if key is None else {**found, "DALSEGNO_API_KEY": key}
 
 
-def deliver(program: Program, url: str) -> subprocess.CompletedProcess[str]:
+def deliver(program: Program, url: str, key: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run `dalsegno flow-run deliver` on the machine of a program."""
     return subprocess.run(
         [sys.executable, "-m", "dalsegno", "flow-run", "deliver"],
-        env={**os.environ, "DALSEGNO_HOME": str(program.home), **settings_for(url)},
+        env={**os.environ, "DALSEGNO_HOME": str(program.home), **settings_for(url, key)},
         capture_output=True,
         text=True,
         timeout=100,
