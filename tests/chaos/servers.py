@@ -42,7 +42,9 @@ class ServerProcess:
             )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
-        assert said.startswith("Dalsegno serves"), f"the server said {said!r}; standard error:\n{self.errors}"
+        if not said.startswith("Dalsegno serves"):
+            self.kill()
+            raise AssertionError(f"the server said {said!r}; standard error:\n{self.errors}")
         self.starts += 1
 
     def kill(self) -> None:
