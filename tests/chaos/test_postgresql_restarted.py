@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,12 +57,15 @@ def test_flows_do_not_mind_that_postgresql_is_restarted_five_times(
 ) -> None:
     variables = settings_for(server.url)
     flows = [Steady(tmp_path / name, SIZES, SECONDS) for name in ("one", "two", "three")]
+    restarts: list[float] = []
     recoveries: list[float] = []
     with ExitStack() as stack:
         started = [stack.enter_context(each.start(variables)) for each in flows]
         for restart in range(RESTARTS):
             started[0].until(f"block {restart + 1}")
+            began = time.monotonic()
             database.control("restart", "-m", "immediate")
+            restarts.append(time.monotonic() - began)
             recoveries.append(server.await_ready())
         for each in started:
             ended = each.end(150)
@@ -79,7 +83,33 @@ def test_flows_do_not_mind_that_postgresql_is_restarted_five_times(
         for run, each in zip(runs, flows, strict=True):
             check_complete(backend, run, Ledger(each.ledger))
     with capsys.disabled():
-        print(f"\n/api/ready after {', '.join(f'{seconds:.2f}' for seconds in recoveries)} s")
+        took = ", ".join(f"{seconds:.1f}" for seconds in restarts)
+        ready = ", ".join(f"{seconds:.1f}" for seconds in recoveries)
+        own = ", ".join(f"{Ledger(each.ledger).seconds:.1f}" for each in flows)
+        print(f"\nrestarts took {took} s, /api/ready {ready} s after them; the flows' own time: {own} s")
+
+
+def test_a_flow_does_not_mind_that_its_server_and_postgresql_end_together(
+    database: postgres.Server, server: ServerProcess, tmp_path: Path
+) -> None:
+    """What the server has confirmed nobody else remembers then: it must be on the database's disk."""
+    steady = Steady(tmp_path / "one", [200] * 6, [0.8] * 6)
+    with steady.start(settings_for(server.url), gated=True) as started, steady.gate() as gate:
+        for block in range(len(steady.sizes)):
+            started.until(f"block {block}")
+            gate.write("\n")
+            if 0 < block < 5:
+                time.sleep(0.4)  # in the middle of a block
+                server.kill()
+                database.control("restart", "-m", "immediate")
+                server.start()
+        ended = started.end(100)
+    assert (ended.status, ended.last) == (0, f"result {sum(steady.sizes)}"), ended.errors
+    if spool_files(steady.program):
+        assert deliver(steady.program, server.url).returncode == 0
+    with opened(server.database_url) as backend:
+        (run,) = flow_runs(backend)
+        check_complete(backend, run, Ledger(steady.ledger))
 
 
 def test_what_a_durable_task_has_done_outlives_its_process_its_server_and_the_database(
