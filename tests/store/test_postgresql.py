@@ -167,6 +167,14 @@ def test_a_run_that_goes_on_while_the_server_crashes_is_recorded_whole(own_serve
     backend.close()
 
 
+def test_a_database_that_others_rely_on_waits_for_its_disk_each_time(url: str) -> None:
+    with contextlib.closing(PostgresDatabase(url)) as database:
+        show = "SHOW synchronous_commit"
+        assert database.write(lambda connection: connection.execute(show).fetchone()) == ("off",)
+        database.always_durable = True
+        assert database.write(lambda connection: connection.execute(show).fetchone()) == ("on",)
+
+
 def test_what_is_on_the_disk_is_not_kept() -> None:
     class Server:
         dialect, losses = "postgresql", 0

@@ -127,7 +127,8 @@ def deliver(writer: Writer, batch: Batch, now: int) -> Receipt:
     """Apply a batch; final states of its flow runs are never seen before what they rest on."""
     receipt = Receipt()
     for part in _split(batch):
-        receipt = _deliver_part(writer, part, now, durable=batch.durable or writer.unflushed.wants_flush())
+        durable = batch.durable or writer.database.always_durable or writer.unflushed.wants_flush()
+        receipt = _deliver_part(writer, part, now, durable=durable)
     return receipt
 
 

@@ -39,6 +39,9 @@ class Connection(Protocol):
 class Database(Protocol):
     """A database that may be used from any thread. Raises `BackendError` subclasses only."""
 
+    always_durable: bool
+    """Whether every commit is on the disk when it is confirmed: who is told may live on when this machine does not."""
+
     @property
     def dialect(self) -> Dialect: ...
     @property

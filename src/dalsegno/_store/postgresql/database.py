@@ -74,6 +74,7 @@ class PostgresDatabase:
         self._reconnect_timeout = 0.0
         self._pool = Pool(url, pgbouncer=pgbouncer, session=session, most=most_connections)
         self.losses = 0
+        self.always_durable = False
         self._clock: tuple[int, int] | None = None
         self._measuring = threading.Lock()
         forks.register(self)
@@ -110,7 +111,8 @@ class PostgresDatabase:
 
         Nobody queues here for a lock on the whole database, so there is nothing for `express` to overtake.
         """
-        return self._run(work, self._begin_durable if durable else self._begin, repeatable=repeatable)
+        begin = self._begin_durable if durable or self.always_durable else self._begin
+        return self._run(work, begin, repeatable=repeatable)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction that sees one moment of the database and holds up nobody."""

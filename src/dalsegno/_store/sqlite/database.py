@@ -58,6 +58,7 @@ class SqliteDatabase:
         self.path = path
         self._busy_timeout = busy_timeout
         self._temporary = temporary
+        self.always_durable = False
         self._line = threading.Lock()
         self._lock = threading.Lock()
         self._turns = Turns(path + "-queue")
@@ -107,7 +108,7 @@ class SqliteDatabase:
         With `express` it goes before all others that wait: for what is short and holds up much, such as renewals.
         """
         result = self._write(work, express)
-        if durable and not self._temporary:
+        if (durable or self.always_durable) and not self._temporary:
             try:
                 files.sync(self.path, folder=not self._folder_synced)
             except OSError as error:
