@@ -39,6 +39,7 @@ SAMPLES: dict[str, Any] = {
     "end": datetime(2026, 1, 2, tzinfo=UTC),
     "state": SetFlowRunState(type=StateType.FAILED),
     "id": NO_ID,
+    "limit": 3,
 }
 
 

