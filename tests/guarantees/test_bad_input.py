@@ -22,6 +22,8 @@ from dalsegno.exceptions import CannotResume, DalsegnoException, ParameterTypeEr
 from dalsegno.model.ids import id_text
 from dalsegno.model.views import FlowRunView, Page, RunFilter
 
+pytestmark = pytest.mark.embedded
+
 
 def the_run() -> FlowRunView:
     (listed,) = connect().list_flow_runs(RunFilter(), Page())

@@ -188,6 +188,7 @@ def test_a_signal_ends_the_script_and_its_run_says_why(
     assert connect().list_flow_runs(RunFilter(state_names=["Running", "Pending"]), Page()) == []
 
 
+@pytest.mark.embedded
 @every_kind
 def test_a_wish_from_another_process_cancels_the_run(text: str, tmp_path: Path, dalsegno_home: Path) -> None:
     # It is woken: the next heartbeat would come much too late.

@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 from tests.guarantees.processes import Program, Started
 
+pytestmark = pytest.mark.embedded
+
 STEPS = 50
 RIGHT = 2 * sum(range(20)) + sum(range(20, 40)) + sum(range(40, 50))
 RECORDED_WITHIN = 0.1

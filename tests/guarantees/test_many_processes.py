@@ -7,10 +7,13 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from tests.guarantees.processes import Program
 
 from dalsegno._backend.connect import connect
 from dalsegno.model.views import FlowRunView, Page, RunFilter
+
+pytestmark = pytest.mark.embedded
 
 PROCESSES = 50
 RUNS = 2

@@ -211,6 +211,7 @@ def test_many_programs_are_picked_up_as_the_model_says(story: Story, tmp_path_fa
     check(story, tmp_path_factory.mktemp("story"))
 
 
+@pytest.mark.embedded
 @settings(FEW, max_examples=3)
 @given(story=stories(most_edits=1))
 def test_a_killed_process_is_picked_up_as_the_model_says(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import anyio
 import anyio.to_thread
@@ -14,7 +11,6 @@ from litestar.datastructures import State
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.server import page, problems, reference
-from dalsegno.server.access import housekeeping
 from dalsegno.server.access.accounts import Accounts
 from dalsegno.server.access.auditing import Auditing
 from dalsegno.server.access.guard import guard
@@ -79,7 +75,6 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
         ),
         on_startup=[_start],
         on_shutdown=[_stop],
-        lifespan=[_keep_house],
         request_max_body_size=settings.server.max_body_size,
         openapi_config=reference.openapi_config(),
         logging_config=None,
@@ -125,13 +120,3 @@ async def _start(app: Litestar) -> None:
 async def _stop(app: Litestar) -> None:
     await anyio.to_thread.run_sync(app.state.services.stop)
     app.state.hub.stop()
-
-
-@asynccontextmanager
-async def _keep_house(app: Litestar) -> AsyncGenerator[None]:
-    task = asyncio.create_task(housekeeping.keep_house(app.state.backend, app.state.settings))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -16,6 +16,7 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno._services import reaper, retention
 from dalsegno._store.connection import Database
 from dalsegno.model.resources.services import ServiceView
+from dalsegno.server.access import housekeeping
 from dalsegno.settings import Settings
 
 __all__ = ["Service", "ServiceView", "Services", "services_of"]
@@ -54,6 +55,12 @@ def services_of(backend: StoreBackend, settings: Settings) -> list[Service]:
             "Deletes what is past its age.",
             retention.INTERVAL,
             lambda: retention.tick(database, database.now(), kept.runs, kept.logs) > 0,
+        ),
+        Service(
+            "access",
+            "Deletes old sessions, counts of logins and entries of the audit log.",
+            housekeeping.INTERVAL,
+            lambda: housekeeping.tick(database, settings, database.now()) >= housekeeping.SLICE,
         ),
     ]
 
