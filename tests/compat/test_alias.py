@@ -194,13 +194,13 @@ def test_it_is_refused_when_the_real_package_was_imported(tmp_path: Path, monkey
 def test_it_goes_before_a_real_package_that_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "prefect").mkdir()
     (tmp_path / "prefect" / "__init__.py").write_text("")
-    (tmp_path / "prefect" / "server.py").write_text("")
+    (tmp_path / "prefect" / "agent.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     install_prefect_alias()
     try:
         assert run("from prefect import flow")["flow"] is dalsegno.flow
         with pytest.raises(ImportError, match="no counterpart"):
-            importlib.import_module("prefect.server")
+            importlib.import_module("prefect.agent")
     finally:
         remove_prefect_alias()
 

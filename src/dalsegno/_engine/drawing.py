@@ -118,7 +118,11 @@ class DrawingScope(RunContext):
 
     def _future(self, kind: Any, value: Any, node: Node, *more: Any) -> Any:
         run = SimpleNamespace(
-            name=node.name, state=self.state_of(value, node), id=UUID(bytes=new_id()), execution_id=None
+            name=node.name,
+            state=self.state_of(value, node),
+            id=UUID(bytes=new_id()),
+            execution_id=None,
+            session=None,
         )
         future = kind(run, *more)
         future.set_done()

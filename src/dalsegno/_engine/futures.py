@@ -258,7 +258,8 @@ def as_completed(futures: Iterable[RunFuture[Any]], timeout: float | None = None
     arrived: SimpleQueue[RunFuture[Any] | None] = SimpleQueue()
     for future in wanted:
         future.add_done_callback(arrived.put)
-    sessions = {future.run.session for future in wanted}
+    # What is only drawn belongs to none.
+    sessions = {future.run.session for future in wanted} - {None}
     left = len(wanted)
     while left:
         try:
