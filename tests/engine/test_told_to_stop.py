@@ -84,7 +84,7 @@ everywhere = pytest.mark.parametrize("where", [in_main, in_thread])
 
 
 def names_in_the_end() -> set[str]:
-    """Give the states of the task runs once all have ended: what a body that was left called notes its end by itself."""
+    """Give the states of the task runs once all have ended: a call in a body that was left notes its end by itself."""
     give_up = time.monotonic() + 10
     while True:
         token = connect().change_token()
