@@ -28,6 +28,7 @@ class RoundRobin:
         self._ports = ports
         self._turn = itertools.count()
         self._port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._there = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="proxy")
 
@@ -48,14 +49,21 @@ class RoundRobin:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        # What is passed on when it ends is cancelled by `asyncio.run`.
         server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         self._there.set()
         await self._stop.wait()
         server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # One more turn, in which the transports close.
+        await asyncio.sleep(0)
 
     async def _pass_on(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             head = await client.readuntil(b"\r\n\r\n")
             lines = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(b"connection:")]
@@ -73,8 +81,7 @@ class RoundRobin:
             self.broken += 1
         finally:
             back.close()
-            with contextlib.suppress(OSError):
-                await back.wait_closed()
+            self._tasks.discard(task)
 
     async def _next_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, int]:
         first = next(self._turn)

@@ -57,6 +57,7 @@ class Started:
 
     def __init__(self, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._read = ""
+        self._heard = 0
         self._errors = folder / f"errors-{os.urandom(6).hex()}"
         with self._errors.open("wb") as errors:
             # Without the tests' own handler of interrupts, as in a shell; in a group, to be ended with its children.
@@ -87,13 +88,17 @@ class Started:
 
     def until(self, line: str) -> None:
         """Wait until it prints a line."""
+        # Not by readline, which keeps what came with the line from whoever reads the rest.
         assert self.process.stdout is not None
+        handle = self.process.stdout.fileno()
         while True:
-            said = self.process.stdout.readline()
-            self._read += said
-            assert said, f"ended without saying {line!r}; it said {self._read!r}; standard error:\n{self.errors}"
-            if said.rstrip("\n") == line:
-                return
+            while (end := self._read.find("\n", self._heard)) >= 0:
+                said, self._heard = self._read[self._heard : end], end + 1
+                if said == line:
+                    return
+            data = os.read(handle, 65536).decode()
+            assert data, f"ended without saying {line!r}; it said {self._read!r}; standard error:\n{self.errors}"
+            self._read += data
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -50,6 +50,8 @@ def _finish_operation(operation: Document, statuses: list[int]) -> None:
 
 
 def _answer(status: int, success: Document) -> Document:
+    if status == 204:
+        return {"description": _DONE[status]}
     if status < 300:
         return {**success, "description": _DONE[status]}
     schema = {"$ref": _REFERENCE.format(name=ProblemDetails.__name__)}
