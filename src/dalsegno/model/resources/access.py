@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from dalsegno.model.access import ApiKey, AuditEntry, User
+from dalsegno.model.resources.values import to_optional_time, to_time
 from dalsegno.model.roles import Role
 
 RoleName: TypeAlias = Literal["viewer", "operator", "editor", "admin"]
@@ -141,12 +142,6 @@ class AuditPage(msgspec.Struct, kw_only=True):
     next_cursor: Annotated[str | None, Meta(description="Ask with it for what follows; null: there is nothing more.")]
 
 
-def moment(microseconds: int) -> datetime:
-    """Return a time of the records as people and JSON have it."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-
-
 def role_name(role: Role) -> RoleName:
     """Return the name of a role."""
     return role.text  # pyright: ignore[reportReturnType]
@@ -158,9 +153,9 @@ def user_view(user: User) -> UserView:
         id=UUID(bytes=user.id),
         name=user.name,
         role=role_name(user.role),
-        created=moment(user.created),
-        updated=moment(user.updated),
-        last_login=None if user.last_login is None else moment(user.last_login),
+        created=to_time(user.created),
+        updated=to_time(user.updated),
+        last_login=to_optional_time(user.last_login),
     )
 
 
@@ -172,9 +167,9 @@ def api_key_view(key: ApiKey) -> ApiKeyView:
         hint=key.hint,
         role=role_name(key.role),
         user_name=key.user_name,
-        created=moment(key.created),
-        expires=None if key.expires is None else moment(key.expires),
-        last_used=None if key.last_used is None else moment(key.last_used),
+        created=to_time(key.created),
+        expires=to_optional_time(key.expires),
+        last_used=to_optional_time(key.last_used),
     )
 
 
@@ -182,7 +177,7 @@ def audit_entry_view(entry: AuditEntry, timestamp: int) -> AuditEntryView:
     """Return an entry of the audit log as the API shows it."""
     return AuditEntryView(
         id=UUID(bytes=entry.id),
-        timestamp=moment(timestamp),
+        timestamp=to_time(timestamp),
         actor=entry.actor,
         via=entry.via,
         credential_id=None if entry.credential_id is None else UUID(bytes=entry.credential_id),
