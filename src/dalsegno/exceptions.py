@@ -122,6 +122,10 @@ class InvalidNameError(DalsegnoException, ValueError):
     """A name holds characters that it may not hold."""
 
 
+class InvalidSchedule(DalsegnoException, ValueError):
+    """A schedule cannot be: the message says which value is wrong, where, and what it may be."""
+
+
 class MappingLengthMismatch(DalsegnoException):
     """The iterables given to `map` have different lengths."""
 
