@@ -6,6 +6,7 @@ import os
 import tempfile
 from typing import Any
 
+from dalsegno._backend.embedded_deployments import DeploymentOperations
 from dalsegno._store import (
     apply,
     artifacts,
@@ -55,7 +56,7 @@ from dalsegno.model.views import (
 _DAY = 86_400.0
 
 
-class StoreBackend:
+class StoreBackend(DeploymentOperations):
     """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
     spools = False
@@ -67,11 +68,13 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        late_after: float = 15.0,
     ) -> None:
         self.database = database
         self.lease = round(lease * 1e6)
         self._runs_age = runs_age
         self._logs_age = logs_age
+        self._late_after = late_after
         self._writer = apply.Writer(self.database, self.lease)
 
     @classmethod
@@ -86,6 +89,7 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        late_after: float = 15.0,
         upgrade: bool = False,
     ) -> StoreBackend:
         """Return a backend over the database of a URL; PostgreSQL's tables are made and changed only with `upgrade`."""
@@ -97,7 +101,7 @@ class StoreBackend:
             listen_url=listen_url,
             upgrade=upgrade,
         )
-        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
+        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease, late_after=late_after)
 
     @classmethod
     def in_file(cls, path: str, **options: Any) -> StoreBackend:
@@ -186,7 +190,7 @@ class StoreBackend:
     def request_run(self, request: RequestRun) -> bool:
         now = self.database.now()
         done = self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
-        self._announce("flow_run", request.flow_run_id)
+        self.database.announce(changes.Changes(frozenset({"flow_run", "ready"}), frozenset({request.flow_run_id})))
         return done
 
     def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
@@ -222,6 +226,14 @@ class StoreBackend:
         )
         self._announce("flow_run", flow_run_id)
         return done
+
+    def tend(self) -> float | None:
+        from dalsegno._services import reaper, scheduler
+
+        now = self.database.now()
+        reaper.tick(self.database, self.lease, now)
+        more = scheduler.tick(self.database, self._late_after, now)
+        return 0.0 if more else scheduler.INTERVAL
 
     # --- concurrency
 

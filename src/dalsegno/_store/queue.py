@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from dalsegno._store import apply, attempts, contact, crashes, processes, recovery, slots
+from dalsegno._store import (
+    apply,
+    attempts,
+    claiming,
+    contact,
+    crashes,
+    deployment_runs,
+    processes,
+    recovery,
+    slots,
+)
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno._store.statements import in_chunks, locking
@@ -30,14 +38,10 @@ _REQUEST = """
         attempt = excluded.attempt, holder = NULL, renewed = NULL
 """
 _NEXT_ATTEMPT = "UPDATE flow_run SET attempt = ?, version = 0 WHERE id = ?"
-_CLAIM = """
-    DELETE FROM ready WHERE flow_run_id IN (
-        SELECT flow_run_id FROM ready WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock})
-    RETURNING flow_run_id, priority, due
-"""
 _RUNS = """
-    SELECT run.id, run.attempt, request.attempt, run.entry FROM flow_run AS run
-    JOIN run_request AS request ON request.flow_run_id = run.id WHERE run.id IN ({texts})
+    SELECT run.id, run.attempt, request.attempt, run.entry, request.deployment_id,
+        request.job_variables
+    FROM flow_run AS run JOIN run_request AS request ON request.flow_run_id = run.id WHERE run.id IN ({texts})
 """
 _TAKE_RUN = """
     UPDATE flow_run SET attempt = ?, version = 0, state_type = ?, state_name = NULL, end_time = NULL, process_id = ?,
@@ -93,14 +97,7 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
 
 def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> list[ClaimedRun]:
     """Hand out runs that wait, each under a new attempt and a lease: highest priority first, then the earliest."""
-    most = max(0, min(asked.limit, _MOST))
-    values: list[Any] = [now]
-    which = "due <= ?"
-    if asked.only:
-        values = list(asked.only)
-        which = f"flow_run_id IN ({','.join('?' * len(values))})"
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    taken = connection.execute(_CLAIM.format(which=which, lock=lock), (*values, most)).fetchall()
+    taken = claiming.take(connection, asked, max(0, min(asked.limit, _MOST)), now)
     if not taken:
         return []
     contact.register(connection, asked.process, lease, now)
@@ -108,7 +105,7 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
     claimed: list[ClaimedRun] = []
     for texts, chunk in in_chunks(list(order)):
         rows = connection.execute(locking(connection, _RUNS.format(texts=texts)), chunk).fetchall()
-        for id, attempt, handed_out, entry in rows:
+        for id, attempt, handed_out, entry, deployment, variables in rows:
             # No number is ever given twice: whoever had an earlier one is fenced.
             attempt = max(attempt, handed_out + 1)
             chunk_of_states = pack_states(attempt, ASIDE, id_time(id), [(_PENDING, now)])
@@ -116,6 +113,8 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
             connection.execute(_TAKE_REQUEST, (asked.holder, now, attempt, id))
             run = ClaimedRun(flow_run_id=id, attempt=attempt, lease=lease / 1e6)
             run.entry = None if entry is None else _decode_entry(entry)
+            if deployment is not None:
+                run.deployment = deployment_runs.claimed(connection, id, deployment, variables)
             claimed.append(run)
     return sorted(claimed, key=lambda run: order[run.flow_run_id])
 

@@ -194,6 +194,12 @@ class LeasesSettings(msgspec.Struct, frozen=True):
     ] = 30.0
 
 
+class SchedulerSettings(msgspec.Struct, frozen=True):
+    """Runs that schedules ask for."""
+
+    late_after: Annotated[kind.Seconds, "How long after it was due a run that waits is called Late."] = 15.0
+
+
 class RetentionSettings(msgspec.Struct, frozen=True):
     """How long what has ended is kept."""
 
@@ -226,4 +232,5 @@ class Settings(msgspec.Struct, frozen=True):
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
     retention: RetentionSettings = RetentionSettings()
