@@ -76,7 +76,9 @@ def test_rules_and_whole_days_tick_by_the_wall_clock_too(year: tuple[str, int, i
         lambda wall: wall.minute in (0, 30) and wall.weekday() in (6, 1, 4), zone, start, end
     )
     assert ticks_between(hourly, start, end, A_LOT) == expected
-    days = ScheduleSpec(interval=3 * 86_400, timezone=zone, anchor_date=oracle.moment_of(datetime(2010, 1, 4, 2, 30), zone))
+    days = ScheduleSpec(
+        interval=3 * 86_400, timezone=zone, anchor_date=oracle.moment_of(datetime(2010, 1, 4, 2, 30), zone)
+    )
     expected = oracle.each_once(
         lambda wall: (wall.hour, wall.minute) == (2, 30) and (wall - anchor).days % 3 == 0, zone, start, end
     )

@@ -33,7 +33,9 @@ def fields(draw: st.DrawFn, low: int, high: int) -> str:
         body = draw(st.sampled_from(["*", str(first), f"{first}-{last}"]))
         return body + draw(st.sampled_from(["", "", "/2", "/7"]))
 
-    return draw(st.one_of(st.just("*"), st.builds(lambda size: ",".join(part() for _ in range(size)), st.integers(1, 3))))
+    return draw(
+        st.one_of(st.just("*"), st.builds(lambda size: ",".join(part() for _ in range(size)), st.integers(1, 3)))
+    )
 
 
 crons = st.tuples(fields(0, 59), fields(0, 23), fields(1, 31), fields(1, 12), fields(0, 7)).map(" ".join)
