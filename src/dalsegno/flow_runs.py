@@ -150,6 +150,28 @@ def execute_flow_run(id: RunId, *, flow: Flow[..., Any] | None = None, return_st
         return _execute(x, view, return_state)
 
 
+class ClaimedAttempt:
+    """An attempt of a flow run that somebody else has claimed, and whose lease they renew, to be executed here.
+
+    Making it loads the flow and its parameters; raises what keeps it from being begun.
+    """
+
+    def __init__(self, id: bytes, attempt: int) -> None:
+        backend = connect()
+        self._view = read_run(backend, id)
+        self._execution = claimed_execution(backend, _load_flow(self._view), self._view, attempt)
+
+    def execute(self) -> Any:
+        """Execute it; return its final State. Raises what broke it off, once that is recorded, and BackendError."""
+        return _execute(self._execution, self._view, True)
+
+    @property
+    def concluded(self) -> bool:
+        """Whether it came to an end of its own."""
+        run = self._execution.run
+        return run.ended or run.refused
+
+
 @awaited_in_coroutines
 def set_task_result(id: RunId, value: Any) -> None:
     """Complete a failed task run by hand: its flow run, when it is retried, goes on with this value.

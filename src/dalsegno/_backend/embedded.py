@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from typing import Any
 
 from dalsegno._store import (
@@ -25,6 +26,7 @@ from dalsegno._store import (
 )
 from dalsegno._store.connection import Database
 from dalsegno._store.opening import open_database
+from dalsegno._store.queue import Waiting
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
 from dalsegno.model.limits import (
     AcquireSlots,
@@ -200,6 +202,22 @@ class StoreBackend:
         if claimed:
             self._announce("flow_run")
         return claimed
+
+    def look_for_work(self, request: ClaimRuns) -> Waiting:
+        """Tell whether runs for such a claim wait, or when the next one will."""
+        now = self.database.now()
+        return self.database.read(lambda connection: queue.look(connection, request, now))
+
+    def wait_for_work(self, request: ClaimRuns, token: Any, timeout: float) -> Any:
+        give_up = time.monotonic() + timeout
+        pause = 0.0
+        while True:
+            newer = self.database.wait_for_change(token, pause)
+            waiting = self.look_for_work(request)
+            left = give_up - time.monotonic()
+            if left <= 0 or (waiting.now if newer != token else pause > 0):
+                return newer
+            token, pause = newer, waiting.pause(left)
 
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         now = self.database.now()

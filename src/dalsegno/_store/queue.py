@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -60,6 +60,19 @@ _CLAIMS_OF_PROCESS = """
 _decode_entry = msgspec.msgpack.Decoder(EntryPoint).decode
 
 
+class Waiting(NamedTuple):
+    """What waits in the queue."""
+
+    now: bool
+    """Something is due."""
+    next_in: float | None
+    """Seconds until the next run is due that is not yet."""
+
+    def pause(self, longest: float) -> float:
+        """Return for how long nobody has to look again unless something changes."""
+        return longest if self.next_in is None else min(longest, self.next_in)
+
+
 def request(connection: Connection, asked: RequestRun, now: int) -> bool:
     """Put a run into the queue. False: it waits there already.
 
@@ -89,6 +102,13 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
     connection.execute(_REQUEST, (root.id, *policy, root.attempt))
     recovery.schedule(connection, root.id, root.attempt + 1, asked.priority, due, now)
     return True
+
+
+def look(connection: Connection, asked: ClaimRuns, now: int) -> Waiting:
+    """Tell whether there are runs for a claim, without claiming any."""
+    due = connection.execute("SELECT 1 FROM ready WHERE due <= ? LIMIT 1", (now,)).fetchone() is not None
+    next_due = connection.execute("SELECT min(due) FROM ready WHERE due > ?", (now,)).fetchone()[0]
+    return Waiting(due, None if next_due is None else (next_due - now) / 1e6 + 0.001)
 
 
 def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> list[ClaimedRun]:

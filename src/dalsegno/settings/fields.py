@@ -194,6 +194,23 @@ class LeasesSettings(msgspec.Struct, frozen=True):
     ] = 30.0
 
 
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """Workers, which execute runs that were asked for."""
+
+    start_method: Annotated[
+        kind.StartMethod,
+        "How runs get their processes. auto: forked from a template process that has imported the flow already, "
+        "where that is safe. spawn: always a fresh process.",
+    ] = "auto"
+    cancel_grace: Annotated[
+        kind.Seconds, "How long a cancelled run has to end before its whole process group is killed."
+    ] = 30.0
+    templates: Annotated[kind.PositiveNumber, "Most template processes that a worker keeps."] = 8
+    output_tail: Annotated[kind.Size, "Bytes of a run's standard error that are kept, for the message if it crashes."] = (
+        8192
+    )
+
+
 class RetentionSettings(msgspec.Struct, frozen=True):
     """How long what has ended is kept."""
 
@@ -226,4 +243,5 @@ class Settings(msgspec.Struct, frozen=True):
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
+    worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
