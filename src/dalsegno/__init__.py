@@ -86,6 +86,7 @@ _MODULES = {
     "logging",
     "results",
     "runtime",
+    "schedules",
     "serializers",
     "settings",
     "states",

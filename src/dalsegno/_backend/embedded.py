@@ -7,6 +7,7 @@ import tempfile
 import time
 from typing import Any
 
+from dalsegno._backend.embedded_deployments import DeploymentOperations
 from dalsegno._store import (
     apply,
     artifacts,
@@ -23,10 +24,10 @@ from dalsegno._store import (
     retention,
     slots,
     variables,
+    work,
 )
 from dalsegno._store.connection import Database
 from dalsegno._store.opening import open_database
-from dalsegno._store.queue import Waiting
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
 from dalsegno.model.limits import (
     AcquireSlots,
@@ -57,7 +58,7 @@ from dalsegno.model.views import (
 _DAY = 86_400.0
 
 
-class StoreBackend:
+class StoreBackend(DeploymentOperations):
     """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
     spools = False
@@ -69,11 +70,13 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        late_after: float = 15.0,
     ) -> None:
         self.database = database
         self.lease = round(lease * 1e6)
         self._runs_age = runs_age
         self._logs_age = logs_age
+        self._late_after = late_after
         self._writer = apply.Writer(self.database, self.lease)
 
     @classmethod
@@ -88,6 +91,7 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        late_after: float = 15.0,
         upgrade: bool = False,
     ) -> StoreBackend:
         """Return a backend over the database of a URL; PostgreSQL's tables are made and changed only with `upgrade`."""
@@ -99,7 +103,7 @@ class StoreBackend:
             listen_url=listen_url,
             upgrade=upgrade,
         )
-        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
+        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease, late_after=late_after)
 
     @classmethod
     def in_file(cls, path: str, **options: Any) -> StoreBackend:
@@ -188,7 +192,7 @@ class StoreBackend:
     def request_run(self, request: RequestRun) -> bool:
         now = self.database.now()
         done = self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
-        self._announce("flow_run", request.flow_run_id)
+        self.database.announce(changes.Changes(frozenset({"flow_run", "ready"}), frozenset({request.flow_run_id})))
         return done
 
     def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
@@ -203,10 +207,10 @@ class StoreBackend:
             self._announce("flow_run")
         return claimed
 
-    def look_for_work(self, request: ClaimRuns) -> Waiting:
+    def look_for_work(self, request: ClaimRuns) -> work.Waiting:
         """Tell whether runs for such a claim wait, or when the next one will."""
         now = self.database.now()
-        return self.database.read(lambda connection: queue.look(connection, request, now))
+        return self.database.read(lambda connection: work.look(connection, request, now))
 
     def wait_for_work(self, request: ClaimRuns, token: Any, timeout: float) -> Any:
         give_up = time.monotonic() + timeout
@@ -240,6 +244,14 @@ class StoreBackend:
         )
         self._announce("flow_run", flow_run_id)
         return done
+
+    def tend(self) -> float | None:
+        from dalsegno._services import reaper, scheduler
+
+        now = self.database.now()
+        reaper.tick(self.database, self.lease, now)
+        more = scheduler.tick(self.database, self._late_after, now)
+        return 0.0 if more else scheduler.INTERVAL
 
     # --- concurrency
 

@@ -80,6 +80,10 @@ class HttpBackend:
             raise BackendError(f"The connection to {self.url} was closed in this process.")
         return False
 
+    def tend(self) -> float | None:
+        """Do nothing: the server keeps its schedules and leases."""
+        return None
+
     def clean_up(self) -> int:
         """Do nothing: the server keeps its own house."""
         return 0

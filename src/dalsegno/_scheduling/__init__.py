@@ -9,8 +9,18 @@ from __future__ import annotations
 from dalsegno._scheduling.catching_up import missed
 from dalsegno._scheduling.checking import check
 from dalsegno._scheduling.jitter import jittered
-from dalsegno._scheduling.ticks import latest_tick, next_tick, ticks_between
+from dalsegno._scheduling.ticks import latest_tick, next_tick, ticks_between, zone_name
 from dalsegno._scheduling.words import in_words
 from dalsegno.exceptions import InvalidSchedule
 
-__all__ = ["InvalidSchedule", "check", "in_words", "jittered", "latest_tick", "missed", "next_tick", "ticks_between"]
+__all__ = [
+    "InvalidSchedule",
+    "check",
+    "in_words",
+    "jittered",
+    "latest_tick",
+    "missed",
+    "next_tick",
+    "ticks_between",
+    "zone_name",
+]

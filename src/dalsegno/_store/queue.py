@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import msgspec
 
-from dalsegno._store import apply, attempts, contact, crashes, processes, recovery, slots
+from dalsegno._store import (
+    apply,
+    attempts,
+    claiming,
+    contact,
+    crashes,
+    deployment_runs,
+    processes,
+    recovery,
+    slots,
+)
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno._store.statements import in_chunks, locking
@@ -30,14 +38,10 @@ _REQUEST = """
         attempt = excluded.attempt, holder = NULL, renewed = NULL
 """
 _NEXT_ATTEMPT = "UPDATE flow_run SET attempt = ?, version = 0 WHERE id = ?"
-_CLAIM = """
-    DELETE FROM ready WHERE flow_run_id IN (
-        SELECT flow_run_id FROM ready WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock})
-    RETURNING flow_run_id, priority, due
-"""
 _RUNS = """
-    SELECT run.id, run.attempt, request.attempt, run.entry FROM flow_run AS run
-    JOIN run_request AS request ON request.flow_run_id = run.id WHERE run.id IN ({texts})
+    SELECT run.id, run.attempt, request.attempt, run.entry, request.deployment_id,
+        request.job_variables
+    FROM flow_run AS run JOIN run_request AS request ON request.flow_run_id = run.id WHERE run.id IN ({texts})
 """
 _TAKE_RUN = """
     UPDATE flow_run SET attempt = ?, version = 0, state_type = ?, state_name = NULL, end_time = NULL, process_id = ?,
@@ -58,19 +62,6 @@ _CLAIMS_OF_PROCESS = """
 """
 
 _decode_entry = msgspec.msgpack.Decoder(EntryPoint).decode
-
-
-class Waiting(NamedTuple):
-    """What waits in the queue."""
-
-    now: bool
-    """Something is due."""
-    next_in: float | None
-    """Seconds until the next run is due that is not yet."""
-
-    def pause(self, longest: float) -> float:
-        """Return for how long nobody has to look again unless something changes."""
-        return longest if self.next_in is None else min(longest, self.next_in)
 
 
 def request(connection: Connection, asked: RequestRun, now: int) -> bool:
@@ -104,23 +95,9 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
     return True
 
 
-def look(connection: Connection, asked: ClaimRuns, now: int) -> Waiting:
-    """Tell whether there are runs for a claim, without claiming any."""
-    due = connection.execute("SELECT 1 FROM ready WHERE due <= ? LIMIT 1", (now,)).fetchone() is not None
-    next_due = connection.execute("SELECT min(due) FROM ready WHERE due > ?", (now,)).fetchone()[0]
-    return Waiting(due, None if next_due is None else (next_due - now) / 1e6 + 0.001)
-
-
 def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> list[ClaimedRun]:
     """Hand out runs that wait, each under a new attempt and a lease: highest priority first, then the earliest."""
-    most = max(0, min(asked.limit, _MOST))
-    values: list[Any] = [now]
-    which = "due <= ?"
-    if asked.only:
-        values = list(asked.only)
-        which = f"flow_run_id IN ({','.join('?' * len(values))})"
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    taken = connection.execute(_CLAIM.format(which=which, lock=lock), (*values, most)).fetchall()
+    taken = claiming.take(connection, asked, max(0, min(asked.limit, _MOST)), now)
     if not taken:
         return []
     contact.register(connection, asked.process, lease, now)
@@ -128,7 +105,7 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
     claimed: list[ClaimedRun] = []
     for texts, chunk in in_chunks(list(order)):
         rows = connection.execute(locking(connection, _RUNS.format(texts=texts)), chunk).fetchall()
-        for id, attempt, handed_out, entry in rows:
+        for id, attempt, handed_out, entry, deployment, variables in rows:
             # No number is ever given twice: whoever had an earlier one is fenced.
             attempt = max(attempt, handed_out + 1)
             chunk_of_states = pack_states(attempt, ASIDE, id_time(id), [(_PENDING, now)])
@@ -136,6 +113,8 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
             connection.execute(_TAKE_REQUEST, (asked.holder, now, attempt, id))
             run = ClaimedRun(flow_run_id=id, attempt=attempt, lease=lease / 1e6)
             run.entry = None if entry is None else _decode_entry(entry)
+            if deployment is not None:
+                run.deployment = deployment_runs.claimed(connection, id, deployment, variables)
             claimed.append(run)
     return sorted(claimed, key=lambda run: order[run.flow_run_id])
 

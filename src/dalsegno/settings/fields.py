@@ -211,6 +211,12 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     )
 
 
+class SchedulerSettings(msgspec.Struct, frozen=True):
+    """Runs that schedules ask for."""
+
+    late_after: Annotated[kind.Seconds, "How long after it was due a run that waits is called Late."] = 15.0
+
+
 class RetentionSettings(msgspec.Struct, frozen=True):
     """How long what has ended is kept."""
 
@@ -243,5 +249,6 @@ class Settings(msgspec.Struct, frozen=True):
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
