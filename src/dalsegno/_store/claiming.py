@@ -190,7 +190,7 @@ class _Choice:
         if not first:
             return False
         priority = first[0][1]
-        counts = sorted({self._running[group] for group in self._running if group[1]})
+        counts = sorted({0, *(count for group, count in self._running.items() if group[1])})
         for count in [*counts, None]:
             busy = [] if count is None else [g for g, n in self._running.items() if g[1] and n > count]
             rows = self._look(priority, busy)

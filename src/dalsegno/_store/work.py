@@ -12,7 +12,7 @@ _SOON = 0.001
 
 _OF_POOL = """queue_id IN (
     SELECT work_queue.id FROM work_queue JOIN work_pool ON work_pool.id = work_queue.pool_id
-    WHERE work_pool.name = ? AND NOT work_pool.paused AND NOT work_queue.paused)"""
+    WHERE work_pool.name = ? AND work_pool.paused = 0 AND work_queue.paused = 0)"""
 _NEXT_START = "SELECT min(next_start) FROM deployment WHERE start_rate IS NOT NULL AND next_start > ?"
 
 

@@ -16,11 +16,12 @@ from collections.abc import Callable, Generator, Sequence
 from queue import SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
+from dalsegno import __version__
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
 from dalsegno._processes import current_process
-from dalsegno.exceptions import BackendError, BackendUnavailable, DalsegnoException
-from dalsegno.model.ids import id_text
+from dalsegno.exceptions import BackendError, BackendUnavailable, DalsegnoException, ObjectAlreadyExists
+from dalsegno.model.pools import NewPool, WorkerRecord
 from dalsegno.model.queue import ClaimedRun, ClaimRuns
 from dalsegno.model.states import StateType
 from dalsegno.settings import get_current_settings
@@ -47,14 +48,14 @@ class BaseWorker:
     """Executes runs that were asked for, as many at a time as there is room for.
 
     Args:
-        work_pool_name: The pool whose runs it takes.
+        work_pool_name: The pool whose runs it takes. None: those of `deployments`, or of no deployment at all.
         work_queues: The queues of it; None: all.
         name: For people; None: made of the machine and the process.
         limit: Most runs at a time.
         heartbeat_interval_seconds: How often it is heard of; never less often than three times in a lease.
-
-    The others of the field's arguments are accepted: runs are claimed when they are due (`prefetch_seconds`), and
-    pools are made by whoever makes deployments (`create_pool_if_not_found`, `base_job_template`).
+        create_pool_if_not_found: Whether it makes its pool, of its own type and with `base_job_template`.
+        deployments: Without a pool: ids of the deployments that it serves.
+        prefetch_seconds: Has no effect, for a run is claimed at the moment when it is due.
 
     Example:
         >>> ProcessWorker("default", limit=4).start()
@@ -64,7 +65,7 @@ class BaseWorker:
 
     def __init__(
         self,
-        work_pool_name: str = "default",
+        work_pool_name: str | None = None,
         work_queues: Sequence[str] | None = None,
         name: str | None = None,
         prefetch_seconds: float | None = None,
@@ -72,18 +73,23 @@ class BaseWorker:
         limit: int | None = None,
         heartbeat_interval_seconds: float | None = None,
         *,
-        base_job_template: Any = None,
+        base_job_template: dict[str, Any] | None = None,
+        deployments: Sequence[bytes] = (),
     ) -> None:
         self.work_pool_name = work_pool_name
         self.work_queues = list(work_queues or [])
+        self.deployments = list(deployments)
         self.name = name or f"{self.type or 'worker'} {os.uname().nodename}-{os.getpid()}"
         self.limit = _DEFAULT_LIMIT if limit is None else limit
         self.settings = get_current_settings()
         self.logger = logging.getLogger("dalsegno.workers")
         self.heard_at = time.monotonic()
         """When the backend last answered."""
+        self._makes_pool = create_pool_if_not_found
+        self._job_template = base_job_template or {}
         self._heartbeat = _RENEW_EVERY if heartbeat_interval_seconds is None else heartbeat_interval_seconds
         self._lease = self.settings.leases.length
+        self._next_word = float("-inf")
         self._jobs: dict[bytes, Job] = {}
         self._changed = threading.Condition()
         self._claiming = threading.Lock()
@@ -147,6 +153,7 @@ class BaseWorker:
         Args:
             run_once: Work until nothing that is due waits any more.
         """
+        self._insist(self._find_pool)
         self.setup()
         renewing = threading.Thread(target=self._renew_until_over, name="dalsegno-renewing", daemon=True)
         claiming = threading.Thread(target=self._claim_until_told, args=(run_once,), name="dalsegno-claiming", daemon=True)
@@ -159,6 +166,7 @@ class BaseWorker:
         finally:
             self._over.set()
             with contextlib.suppress(BackendError):
+                self.backend.worker_gone(current_process().id)
                 self.backend.end_process(current_process().id)
             self.teardown()
 
@@ -181,8 +189,39 @@ class BaseWorker:
                 self._begin(each)
         return len(claimed)
 
+    def _find_pool(self) -> None:
+        """See that its pool is there. Raises ObjectNotFound."""
+        name = self.work_pool_name
+        if name is not None and self._makes_pool and self.backend.find_pool(name) is None:
+            with contextlib.suppress(ObjectAlreadyExists):
+                self.backend.create_pool(NewPool(name=name, type=self.type, base_job_template=self._job_template))
+        self.backend.worker_heartbeat(self._record())
+
+    def _record(self) -> WorkerRecord:
+        process = current_process()
+        return WorkerRecord(
+            process_id=process.id,
+            name=self.name,
+            type=self.type,
+            work_pool_name=self.work_pool_name,
+            queues=self.work_queues,
+            deployments=self.deployments,
+            host=process.host,
+            pid=process.pid,
+            version=__version__,
+            limit=self.limit,
+            running=self.running,
+            draining=self.is_draining,
+        )
+
     def _request(self) -> ClaimRuns:
-        return ClaimRuns(process=current_process(), holder=self.name)
+        return ClaimRuns(
+            process=current_process(),
+            holder=self.name,
+            pool=self.work_pool_name,
+            queues=self.work_queues,
+            deployments=[] if self.work_pool_name else self.deployments,
+        )
 
     def _claim_until_told(self, once: bool) -> None:
         token: Any = None
@@ -212,7 +251,7 @@ class BaseWorker:
 
     def _begin(self, claimed: ClaimedRun) -> None:
         self._lease = claimed.lease
-        job = Job(claimed, self.configure(claimed))
+        job = Job(claimed)
         self._jobs[job.id] = job
         threading.Thread(target=self._tend, args=(job,), name="dalsegno-run", daemon=True).start()
 
@@ -220,6 +259,7 @@ class BaseWorker:
         """Watch over a run to its end."""
         try:
             try:
+                job.configuration = self.configure(job.claimed)
                 result = self.run(job.claimed, job.configuration, job.begin)
             except NotBegun:
                 self._insist(lambda: self.backend.give_back({job.id: job.claimed.attempt}))
@@ -281,6 +321,9 @@ class BaseWorker:
         backend = self.backend
         if not backend.spools:
             backend.find_crashed()  # Nobody else does where there is no server.
+        if time.monotonic() >= self._next_word:
+            self._next_word = time.monotonic() + self._lease / 3
+            backend.worker_heartbeat(self._record())
         held = {job.id: job.claimed.attempt for job in list(self._jobs.values())}
         if not held:
             return
@@ -312,8 +355,12 @@ class BaseWorker:
 
     def _end(self, job: Job, grace: float) -> None:
         job.begun.wait()
-        if job.identifier is not None and not job.over.is_set():
-            self.kill_infrastructure(job.identifier, job.configuration, grace)
+        while job.identifier is not None and not job.over.is_set():
+            identifier = job.identifier
+            self.kill_infrastructure(identifier, job.configuration, grace)
+            # It may have got other infrastructure just then.
+            if job.over.wait(1.0) or job.identifier == identifier:
+                return
 
     # --- the end
 

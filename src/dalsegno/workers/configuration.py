@@ -47,14 +47,28 @@ class ProcessJobConfiguration(BaseJobConfiguration, kw_only=True):
     """The Python that it runs; None: the one that the run was asked for with, or the worker's own."""
 
     def folder(self, claimed: ClaimedRun) -> str:
-        """Return the folder to start in."""
+        """Return the folder to start in: the first that is there."""
+        source = None if claimed.deployment is None else claimed.deployment.source.path
         recorded = None if claimed.entry is None else claimed.entry.working_directory
-        return next((place for place in (self.working_dir, recorded) if place and os.path.isdir(place)), os.getcwd())
+        places = (self.working_dir, source, recorded)
+        return next((place for place in places if place and os.path.isdir(place)), os.getcwd())
 
     def python(self, claimed: ClaimedRun) -> str:
-        """Return the interpreter to start; the worker's own where the run's is not there."""
-        recorded = None if claimed.entry is None else claimed.entry.interpreter
-        return next((path for path in (self.interpreter, recorded) if path and os.access(path, os.X_OK)), sys.executable)
+        """Return the interpreter to start: the first that is there."""
+        source = None if claimed.deployment is None else claimed.deployment.source.interpreter
+        recorded = None if claimed.deployment or claimed.entry is None else claimed.entry.interpreter
+        paths = (self.interpreter, source, recorded)
+        return next((path for path in paths if path and os.access(path, os.X_OK)), sys.executable)
+
+    def entrypoint(self, claimed: ClaimedRun) -> str | None:
+        """Return what names the flow: what its deployment says now, else what the run recorded."""
+        if claimed.deployment is not None and claimed.deployment.source.entrypoint is not None:
+            return claimed.deployment.source.entrypoint
+        return None if claimed.entry is None else claimed.entry.entrypoint
+
+    def code_version(self, claimed: ClaimedRun) -> str | None:
+        """Return what differs when the code does, where its deployment knows."""
+        return None if claimed.deployment is None else claimed.deployment.source.code_version
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment to start with: the worker's own, and what is said here."""
@@ -81,3 +95,12 @@ class BaseWorkerResult(msgspec.Struct, kw_only=True):
 
     def __bool__(self) -> bool:
         return self.status_code == 0
+
+
+def configuration_of(claimed: ClaimedRun) -> ProcessJobConfiguration:
+    """Return what the job variables of a run say of its process; others are for workers of other types.
+
+    Raises msgspec.ValidationError for values that are none.
+    """
+    variables = {} if claimed.deployment is None else claimed.deployment.job_variables
+    return msgspec.convert(variables, ProcessJobConfiguration)

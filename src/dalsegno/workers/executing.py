@@ -16,7 +16,7 @@ def execute_and_exit(order: Execute, report: int) -> None:
     """Do what was ordered, say on the handle `report` how it went, and end the process."""
     status = 1
     try:
-        outcome = call_hooks(order) if order.hooks else execute(order)
+        outcome = execute(order)
         status = 0 if outcome.concluded else 1
         _end_in_order()
         os.write(report, frame(outcome))
@@ -26,31 +26,23 @@ def execute_and_exit(order: Execute, report: int) -> None:
 
 
 def execute(order: Execute) -> Report:
-    """Execute an attempt."""
+    """Execute an attempt, or call the hooks of a run whose own process could not."""
     from dalsegno.flow_runs import ClaimedAttempt
 
     try:
-        attempt = ClaimedAttempt(order.flow_run_id, order.attempt)
+        attempt = ClaimedAttempt(order.flow_run_id, order.attempt, order.entrypoint)
     except BaseException as error:
         return Report(message=f"It could not be begun: {_told(error)}")
     try:
+        if order.hooks:
+            attempt.call_hooks()
+            return Report(concluded=True)
         attempt.execute()
     except BackendError as error:
         return Report(message=f"Its end could not be recorded: {_told(error)}")
     except BaseException as error:
         # What broke it off was recorded before it was raised.
         return Report(concluded=attempt.concluded, message=_told(error))
-    return Report(concluded=True)
-
-
-def call_hooks(order: Execute) -> Report:
-    """Call the hooks of the final state of a run whose own process could not."""
-    from dalsegno.flow_runs import call_hooks_of_end
-
-    try:
-        call_hooks_of_end(order.flow_run_id)
-    except Exception as error:
-        return Report(message=_told(error))
     return Report(concluded=True)
 
 

@@ -12,9 +12,9 @@ from dalsegno.workers.configuration import BaseJobConfiguration
 class Job:
     """What a worker knows of a run that it claimed."""
 
-    def __init__(self, claimed: ClaimedRun, configuration: BaseJobConfiguration) -> None:
+    def __init__(self, claimed: ClaimedRun) -> None:
         self.claimed = claimed
-        self.configuration = configuration
+        self.configuration = BaseJobConfiguration()
         self.identifier: str | None = None
         """What its infrastructure is found by."""
         self.begun = threading.Event()

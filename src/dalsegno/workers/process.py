@@ -10,10 +10,12 @@ from typing import cast
 
 import msgspec
 
+from dalsegno.exceptions import DalsegnoException
+from dalsegno.model.ids import id_text
 from dalsegno.model.queue import ClaimedRun
 from dalsegno.workers import exits
 from dalsegno.workers.base import BaseWorker, Begun, NotBegun
-from dalsegno.workers.configuration import BaseJobConfiguration, BaseWorkerResult, ProcessJobConfiguration
+from dalsegno.workers.configuration import BaseJobConfiguration, BaseWorkerResult, ProcessJobConfiguration, configuration_of
 from dalsegno.workers.orders import Execute, Frames, Report, decode_report
 from dalsegno.workers.output import Outputs, Tail
 from dalsegno.workers.templates import Kind, Running, Template, Templates
@@ -44,19 +46,22 @@ class ProcessWorker(BaseWorker):
         self._outputs.close()
 
     def configure(self, flow_run: ClaimedRun) -> ProcessJobConfiguration:
-        return ProcessJobConfiguration()
+        return configuration_of(flow_run)
 
     def run(
         self, flow_run: ClaimedRun, configuration: BaseJobConfiguration, task_status: Begun | None = None
     ) -> BaseWorkerResult:
         configuration = cast("ProcessJobConfiguration", configuration)
-        order = Execute(number=0, flow_run_id=flow_run.flow_run_id, attempt=flow_run.attempt)
-        with self._template(flow_run, configuration, task_status) as template:
-            if template.broken is not None:
-                return _not_loaded(flow_run, template)
-            if self.is_draining:
-                raise NotBegun("The worker ends.")
-            return self._execute(template, order, configuration, task_status)
+        order = _order(flow_run, configuration)
+        try:
+            with self._template(flow_run, configuration, task_status) as template:
+                if template.broken is not None:
+                    return _not_loaded(template)
+                if self.is_draining:
+                    raise NotBegun("The worker ends.")
+                return self._execute(template, order, configuration, task_status)
+        except _Stopped as stopped:
+            return BaseWorkerResult(identifier="", status_code=1, message=str(stopped))
 
     def kill_infrastructure(
         self, infrastructure_pid: str, configuration: BaseJobConfiguration, grace_seconds: float = 30
@@ -67,7 +72,7 @@ class ProcessWorker(BaseWorker):
 
     def run_hooks(self, flow_run: ClaimedRun, configuration: BaseJobConfiguration) -> None:
         configuration = cast("ProcessJobConfiguration", configuration)
-        order = Execute(number=0, flow_run_id=flow_run.flow_run_id, attempt=flow_run.attempt, hooks=True)
+        order = msgspec.structs.replace(_order(flow_run, configuration), hooks=True)
         with self._template(flow_run, configuration, None) as template:
             if template.broken is not None:
                 self.logger.warning("The hooks of a run cannot be called: %s", template.broken)
@@ -85,12 +90,13 @@ class ProcessWorker(BaseWorker):
             configuration.python(flow_run),
             configuration.folder(flow_run),
             tuple(sorted(configuration.environment().items())),
-            None if flow_run.entry is None or self.settings.worker.start_method == "spawn" else flow_run.entry.entrypoint,
+            None if self.settings.worker.start_method == "spawn" else configuration.entrypoint(flow_run),
+            configuration.code_version(flow_run),
         )
         while True:
             template = self._templates.take(kind)
             try:
-                self._await(template, task_status)
+                self._await(template, flow_run, task_status)
                 if template.ready is None or template.ready.obstacle is None:
                     yield template
                     return
@@ -99,14 +105,18 @@ class ProcessWorker(BaseWorker):
                 self._templates.give_back(template)
             kind = msgspec.structs.replace(kind, entrypoint=None)
 
-    def _await(self, template: Template, task_status: Begun | None) -> None:
+    def _await(self, template: Template, flow_run: ClaimedRun, task_status: Begun | None) -> None:
+        """Wait until the code is imported, which may be stopped. Raises _Stopped."""
         if template.loaded.is_set() or task_status is None:
             template.loaded.wait()
             return
-        identifier = f"{os.uname().nodename}:{template.pid}"
-        with self._known(identifier, _Loading(template)):
+        loading = _Loading(template)
+        identifier = f"{os.uname().nodename}:{template.pid}:{id_text(flow_run.flow_run_id)}"
+        with self._known(identifier, loading):
             task_status(identifier)
             template.loaded.wait()
+        if loading.stopped:
+            raise _Stopped("It was told to end before its process had begun.")
 
     def _execute(
         self,
@@ -120,7 +130,7 @@ class ProcessWorker(BaseWorker):
         errors = Tail(size, 2 if configuration.stream_output else None)
         report = Tail(_REPORT_SIZE)
         kills = exits.out_of_memory_kills()
-        running = self._order(template, order, [output, errors, report])
+        running = self._start(template, order, [output, errors, report])
         running.started.wait()
         identifier = f"{os.uname().nodename}:{running.pid}"
         process = _Process(running)
@@ -141,7 +151,7 @@ class ProcessWorker(BaseWorker):
             )
         return result
 
-    def _order(self, template: Template, order: Execute, tails: list[Tail]) -> Running:
+    def _start(self, template: Template, order: Execute, tails: list[Tail]) -> Running:
         pipes = [os.pipe() for _ in tails]
         running = template.execute(order, [ours for _, ours in pipes])
         for (reading, writing), tail in zip(pipes, tails, strict=True):
@@ -158,6 +168,10 @@ class ProcessWorker(BaseWorker):
             del self._processes[identifier]
 
 
+class _Stopped(DalsegnoException):
+    """A run was told to end before it had a process."""
+
+
 class _Process:
     """A process that may have to be stopped."""
 
@@ -170,11 +184,12 @@ class _Process:
         """End it: it is given time to do so itself, then a signal, and is killed with its group after `grace` seconds."""
         running = self._running
         head_start = min(_HEAD_START, grace / 3)
-        if running.ended.wait(head_start):
-            return
-        running.signal_group(signal.SIGTERM)
-        if running.ended.wait(grace - head_start):
-            return
+        if grace:
+            if running.ended.wait(head_start):
+                return
+            running.signal_group(signal.SIGTERM)
+            if running.ended.wait(grace - head_start):
+                return
         self.why = (
             f"It was told to end, did not within {grace:g} seconds, and was killed (process group {running.pid} on "
             f"{os.uname().nodename})."
@@ -190,17 +205,26 @@ class _Loading(_Process):
     def __init__(self, template: Template) -> None:
         super().__init__(Running())
         self._template = template
+        self.stopped = False
 
     def stop(self, grace: float) -> None:
+        self.stopped = True
         if not self._template.loaded.wait(grace):
             self._template.kill()
 
 
-def _not_loaded(flow_run: ClaimedRun, template: Template) -> BaseWorkerResult:
-    entrypoint = flow_run.entry and flow_run.entry.entrypoint
-    return BaseWorkerResult(
-        identifier="", status_code=1, message=f"Its code, {entrypoint}, could not be loaded:\n{template.broken}"
+def _order(flow_run: ClaimedRun, configuration: ProcessJobConfiguration) -> Execute:
+    return Execute(
+        number=0,
+        flow_run_id=flow_run.flow_run_id,
+        attempt=flow_run.attempt,
+        entrypoint=configuration.entrypoint(flow_run),
     )
+
+
+def _not_loaded(template: Template) -> BaseWorkerResult:
+    message = f"Its code, {template.kind.entrypoint}, could not be loaded:\n{template.broken}"
+    return BaseWorkerResult(identifier="", status_code=1, message=message)
 
 
 def _read_report(report: Tail) -> Report:

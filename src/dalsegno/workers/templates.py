@@ -37,6 +37,8 @@ class Kind(msgspec.Struct, frozen=True):
     environment: tuple[tuple[str, str], ...]
     entrypoint: str | None
     """What it imports and forks; None: it starts fresh interpreters."""
+    code_version: str | None = None
+    """Where somebody knows: other code than that of another one."""
 
 
 class Running:

@@ -101,7 +101,7 @@ ALTER TABLE run_request ADD COLUMN deployment_id bytea;
 ALTER TABLE run_request ADD COLUMN version_number bigint;
 ALTER TABLE run_request ADD COLUMN queue_id bytea;
 ALTER TABLE run_request ADD COLUMN concurrency_key text;
-ALTER TABLE run_request ADD COLUMN job_variables text;   -- JSON; NULL: none
+ALTER TABLE run_request ADD COLUMN job_variables text;
 ALTER TABLE run_request ADD COLUMN schedule_id bytea;
 ALTER TABLE run_request ADD COLUMN parent_flow_run_id bytea;
 CREATE INDEX run_request_in_queue ON run_request (queue_id) WHERE holder IS NOT NULL AND queue_id IS NOT NULL;

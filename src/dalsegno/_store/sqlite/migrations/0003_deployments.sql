@@ -101,7 +101,7 @@ ALTER TABLE run_request ADD COLUMN deployment_id BLOB;
 ALTER TABLE run_request ADD COLUMN version_number INTEGER;
 ALTER TABLE run_request ADD COLUMN queue_id BLOB;
 ALTER TABLE run_request ADD COLUMN concurrency_key TEXT;
-ALTER TABLE run_request ADD COLUMN job_variables TEXT;   -- JSON; NULL: none
+ALTER TABLE run_request ADD COLUMN job_variables TEXT;
 ALTER TABLE run_request ADD COLUMN schedule_id BLOB;
 ALTER TABLE run_request ADD COLUMN parent_flow_run_id BLOB;
 CREATE INDEX run_request_in_queue ON run_request (queue_id) WHERE holder IS NOT NULL AND queue_id IS NOT NULL;
