@@ -21,7 +21,7 @@ import warnings
 
 import msgspec
 
-from dalsegno.workers import becoming, executing, forkable, loaded_files
+from dalsegno.workers import becoming, executing, forkable, loaded_files, warming
 from dalsegno.workers.orders import (
     Broken,
     Ended,
@@ -143,18 +143,20 @@ class Template:
 def load(entrypoint: str | None, own_handles: set[int]) -> Ready | Broken:
     """Import the code of an entry point, and all that a run needs."""
     since = time.time_ns()
-    _warm()
+    warming.import_what_runs_need()
     if entrypoint is not None:
         from dalsegno.flows import load_flow_from_entrypoint
 
         try:
-            load_flow_from_entrypoint(entrypoint)
+            load_flow_from_entrypoint(entrypoint).prepare()
         except BaseException as error:
             return Broken("".join(traceback.format_exception(error)).strip())
+    files = loaded_files.stamps_of_loaded(since)
+    warming.read_sources(files)
     gc.collect()
     # What is there now is shared with all children: a collection must not write to it.
     gc.freeze()
-    return Ready(loaded_files.stamps_of_loaded(since), forkable.obstacle(own_handles))
+    return Ready(files, forkable.obstacle(own_handles))
 
 
 def _spawn(order: Execute, handles: list[int]) -> int:
@@ -172,18 +174,6 @@ def _spawn(order: Execute, handles: list[int]) -> int:
     )
     process.returncode = 0  # It is waited for here, and not by its object.
     return process.pid
-
-
-def _warm() -> None:
-    """Import what every run will need."""
-    import dalsegno.flow_runs
-    from dalsegno.settings import get_current_settings
-
-    if get_current_settings().api.url is None:
-        import dalsegno._backend.embedded
-        import dalsegno._store.sqlite.connection  # noqa: F401
-    else:
-        import dalsegno._backend.http  # noqa: F401
 
 
 def _kill_group(pid: int) -> None:
