@@ -158,7 +158,7 @@ class Backend(Protocol):
     def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
         """Call the attempt of a claimed run Crashed, for a reason that is known, and recover it by its policy.
 
-        False: that attempt is over already.
+        One that was to be cancelled is called Cancelled, and not recovered. False: that attempt is over already.
         """
         ...
 

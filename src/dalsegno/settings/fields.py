@@ -206,9 +206,11 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         kind.Seconds, "How long a cancelled run has to end before its whole process group is killed."
     ] = 30.0
     templates: Annotated[kind.PositiveNumber, "Most template processes that a worker keeps."] = 8
-    output_tail: Annotated[kind.Size, "Bytes of a run's standard error that are kept, for the message if it crashes."] = (
-        8192
-    )
+    healthcheck_host: Annotated[kind.Text, "The address of a worker's health endpoint."] = "127.0.0.1"
+    healthcheck_port: Annotated[kind.Number, "Its port; 0: any that is free."] = 8080
+    output_tail: Annotated[
+        kind.Size, "Bytes of a run's standard error that are kept, for the message if it crashes."
+    ] = 8192
 
 
 class SchedulerSettings(msgspec.Struct, frozen=True):

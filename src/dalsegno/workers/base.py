@@ -141,6 +141,11 @@ class BaseWorker:
         return len(self._jobs)
 
     @property
+    def lease(self) -> float:
+        """Seconds after which it counts as gone if nothing is heard of it."""
+        return self._lease
+
+    @property
     def is_draining(self) -> bool:
         """Whether it claims nothing any more."""
         return self._draining.is_set()
@@ -156,7 +161,9 @@ class BaseWorker:
         self._insist(self._find_pool)
         self.setup()
         renewing = threading.Thread(target=self._renew_until_over, name="dalsegno-renewing", daemon=True)
-        claiming = threading.Thread(target=self._claim_until_told, args=(run_once,), name="dalsegno-claiming", daemon=True)
+        claiming = threading.Thread(
+            target=self._claim_until_told, args=(run_once,), name="dalsegno-claiming", daemon=True
+        )
         try:
             with self._signals():
                 renewing.start()

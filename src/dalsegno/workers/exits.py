@@ -16,9 +16,8 @@ def out_of_memory_kills() -> int | None:
         events = Path("/sys/fs/cgroup", line[3:].strip("/"), "memory.events").read_text()
     except (OSError, StopIteration):
         return None
-    counts = dict(pair for event in events.splitlines() if len(pair := event.split()) == 2)
-    count = counts.get("oom_kill")
-    return None if count is None else int(count)
+    counts = [int(event.split()[1]) for event in events.splitlines() if event.startswith("oom_kill ")]
+    return counts[0] if counts else None
 
 
 def describe(pid: int, status: int, kills: int | None, report: str, errors: str) -> str:

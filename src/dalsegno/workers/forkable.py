@@ -1,4 +1,4 @@
-"""Whether a process may be forked after it has loaded a user's code: a child has none of its threads, and their locks."""
+"""Whether a process may be forked after it loaded a user's code: a child has none of its threads, but their locks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,12 @@ from dalsegno.model.ids import id_text
 from dalsegno.model.queue import ClaimedRun
 from dalsegno.workers import exits
 from dalsegno.workers.base import BaseWorker, Begun, NotBegun
-from dalsegno.workers.configuration import BaseJobConfiguration, BaseWorkerResult, ProcessJobConfiguration, configuration_of
+from dalsegno.workers.configuration import (
+    BaseJobConfiguration,
+    BaseWorkerResult,
+    ProcessJobConfiguration,
+    configuration_of,
+)
 from dalsegno.workers.orders import Execute, Frames, Report, decode_report
 from dalsegno.workers.output import Outputs, Tail
 from dalsegno.workers.templates import Kind, Running, Template, Templates
@@ -181,7 +186,7 @@ class _Process:
         """Why it was killed, if the worker did it."""
 
     def stop(self, grace: float) -> None:
-        """End it: it is given time to do so itself, then a signal, and is killed with its group after `grace` seconds."""
+        """End it: it is given time to do so itself, then a signal, and after `grace` seconds its group is killed."""
         running = self._running
         head_start = min(_HEAD_START, grace / 3)
         if grace:
