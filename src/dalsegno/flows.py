@@ -167,6 +167,14 @@ class Flow(Decorated[P, R]):
             return random_run_name()
         return naming.render_run_name(self.flow_run_name, parameters, "flow")
 
+    def prepare(self) -> None:
+        """Do now what the first run of it would do: read its source, and the types of its parameters."""
+        from dalsegno._engine.parameters import prepare
+
+        _ = self.definition
+        if self.should_validate_parameters:
+            prepare(self.plan, self.fn)
+
     def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return parameters as the annotations want them. Raises ParameterTypeError."""
         from dalsegno._engine.parameters import validate

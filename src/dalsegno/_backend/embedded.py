@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from typing import Any
 
 from dalsegno._backend.embedded_deployments import DeploymentOperations
@@ -23,6 +24,7 @@ from dalsegno._store import (
     retention,
     slots,
     variables,
+    work,
 )
 from dalsegno._store.connection import Database
 from dalsegno._store.opening import open_database
@@ -204,6 +206,22 @@ class StoreBackend(DeploymentOperations):
         if claimed:
             self._announce("flow_run")
         return claimed
+
+    def look_for_work(self, request: ClaimRuns) -> work.Waiting:
+        """Tell whether runs for such a claim wait, or when the next one will."""
+        now = self.database.now()
+        return self.database.read(lambda connection: work.look(connection, request, now))
+
+    def wait_for_work(self, request: ClaimRuns, token: Any, timeout: float) -> Any:
+        give_up = time.monotonic() + timeout
+        pause = 0.0
+        while True:
+            newer = self.database.wait_for_change(token, pause)
+            waiting = self.look_for_work(request)
+            left = give_up - time.monotonic()
+            if left <= 0 or (waiting.now if newer != token else pause > 0):
+                return newer
+            token, pause = newer, waiting.pause(left)
 
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         now = self.database.now()

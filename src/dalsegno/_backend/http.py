@@ -72,6 +72,7 @@ class HttpBackend:
             setattr(self, operation.name, functools.partial(self._call, operation))
         self.find_cached = self._or_a_miss(operations()["find_cached"])
         self.wait_for_change = self._in_time(operations()["wait_for_change"], api.timeout / 2)
+        self.wait_for_work = self._in_time(operations()["wait_for_work"], api.timeout / 2)
 
     def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
         """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
@@ -132,9 +133,9 @@ class HttpBackend:
 
         return find
 
-    def _in_time(self, operation: Operation, longest: float) -> Callable[[Any, float], Any]:
-        """Return a wait of which the server answers before this side takes it for gone."""
-        return lambda token, timeout: self._call(operation, token, min(timeout, longest))
+    def _in_time(self, operation: Operation, longest: float) -> Callable[..., Any]:
+        """Return a wait, its timeout last, which the server answers before this side takes it for gone."""
+        return lambda *arguments: self._call(operation, *arguments[:-1], min(arguments[-1], longest))
 
     def _request(self, operation: Operation, body: bytes) -> bytes:
         headers = self._headers

@@ -139,6 +139,14 @@ class Backend(Protocol):
         """Claim runs that wait, under a lease that has to be renewed: the most urgent first."""
         ...
 
+    def wait_for_work(self, request: ClaimRuns, token: Any, timeout: float) -> Any:
+        """Wait until there may be runs for such a claim that were not there at the change token `token`.
+
+        For so many seconds at most. Return the token as it is then, for the next wait; None is older than any. Claim
+        when it returns, whatever it returns.
+        """
+        ...
+
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         """Renew the leases of claimed runs, each at an attempt, and learn what is wanted of them."""
         ...
@@ -150,7 +158,7 @@ class Backend(Protocol):
     def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
         """Call the attempt of a claimed run Crashed, for a reason that is known, and recover it by its policy.
 
-        False: that attempt is over already.
+        One that was to be cancelled is called Cancelled, and not recovered. False: that attempt is over already.
         """
         ...
 

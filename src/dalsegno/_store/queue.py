@@ -27,6 +27,7 @@ from dalsegno.model.states import STATE_CODES, StateType, pack_states
 _MOST = 1000
 """Runs that are claimed at once."""
 _SCHEDULED = STATE_CODES[StateType.SCHEDULED]
+_CANCELLED = STATE_CODES[StateType.CANCELLED]
 _PENDING = STATE_CODES[StateType.PENDING]
 
 _REQUEST = """
@@ -51,6 +52,10 @@ _TAKE_RUN = """
 _TAKE_REQUEST = "UPDATE run_request SET holder = ?, renewed = ?, attempt = ? WHERE flow_run_id = ?"
 _RENEW = "UPDATE run_request SET renewed = ? WHERE flow_run_id = ? AND attempt = ? AND holder IS NOT NULL"
 _TOUCH = "UPDATE process SET last_seen = ? WHERE id = (SELECT process_id FROM flow_run WHERE id = ? AND attempt = ?)"
+_HELD = """
+    SELECT run.cancel_requested FROM run_request AS request JOIN flow_run AS run ON run.id = request.flow_run_id
+    WHERE request.flow_run_id = ? AND request.holder IS NOT NULL
+"""
 _NOT_BEGUN = """
     SELECT run.id, run.attempt, request.priority FROM flow_run AS run
     JOIN run_request AS request ON request.flow_run_id = run.id
@@ -142,14 +147,13 @@ def give_back(connection: Connection, held: dict[bytes, int], now: int) -> int:
 
 def crash_attempt(connection: Connection, flow_run_id: bytes, attempt: int, message: str, now: int) -> bool:
     """Call the attempt of a claimed run Crashed, as whoever watches over its process knows why; recover it by its
-    policy. False: that attempt is over already."""
+    policy. One that was to be cancelled is Cancelled. False: that attempt is over already."""
     root = attempts.find_root(connection, flow_run_id)
-    claimed = connection.execute("SELECT holder FROM run_request WHERE flow_run_id = ?", (root.id,)).fetchone()
-    if root.attempt != attempt or root.ended or claimed is None or claimed[0] is None:
+    held = connection.execute(_HELD, (root.id,)).fetchone()
+    if root.attempt != attempt or root.ended or held is None:
         return False
-    crashes.end_runs(
-        connection, crashes.unfinished_of_root(connection, root.id), [], crashes.CRASHED, message, now, now
-    )
+    code = crashes.CRASHED if held[0] is None else _CANCELLED
+    crashes.end_runs(connection, crashes.unfinished_of_root(connection, root.id), [], code, message, now, now)
     recovery.end_claim(connection, root.id, now, recover=True)
     return True
 

@@ -194,6 +194,25 @@ class LeasesSettings(msgspec.Struct, frozen=True):
     ] = 30.0
 
 
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """Workers, which execute runs that were asked for."""
+
+    start_method: Annotated[
+        kind.StartMethod,
+        "How runs get their processes. auto: forked from a template process that has imported the flow already, "
+        "where that is safe. spawn: always a fresh process.",
+    ] = "auto"
+    cancel_grace: Annotated[
+        kind.Seconds, "How long a cancelled run has to end before its whole process group is killed."
+    ] = 30.0
+    templates: Annotated[kind.PositiveNumber, "Most template processes that a worker keeps."] = 8
+    healthcheck_host: Annotated[kind.Text, "The address of a worker's health endpoint."] = "127.0.0.1"
+    healthcheck_port: Annotated[kind.Number, "Its port; 0: any that is free."] = 8080
+    output_tail: Annotated[
+        kind.Size, "Bytes of a run's standard error that are kept, for the message if it crashes."
+    ] = 8192
+
+
 class SchedulerSettings(msgspec.Struct, frozen=True):
     """Runs that schedules ask for."""
 
@@ -233,4 +252,5 @@ class Settings(msgspec.Struct, frozen=True):
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
