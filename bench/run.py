@@ -1,5 +1,5 @@
 """The benchmark's command line: `python bench/run.py`. Installs the peers, runs the cases, prints the table,
-and, after a full run, writes bench/README.md and bench/results.json."""
+and, after a full run or with --save, writes bench/README.md and bench/results.json."""
 
 from __future__ import annotations
 
@@ -47,9 +47,15 @@ def main() -> int:
     print(report.headline(about), report.as_text(rows), sep="\n\n")
     is_full = not (arguments.quick or arguments.only or arguments.peer or arguments.repeats or arguments.limit)
     if is_full or arguments.save:
-        report.write_readme(BENCH / "README.md", about, rows)
-        report.write_json(BENCH / "results.json", about, results)
+        _save(report.Run(about, results))
     return int(any(outcome.failed for outcomes in results.values() for outcome in outcomes.values()))
+
+
+def _save(run: report.Run) -> None:
+    """Put the figures into the page, where what this run did not measure stays."""
+    runs = report.replaced(report.read_json(BENCH / "results.json"), run)
+    report.write_json(BENCH / "results.json", runs)
+    report.write_readme(BENCH / "README.md", runs)
 
 
 def _parse() -> argparse.Namespace:
@@ -62,12 +68,14 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="measured processes per case and peer, for all cases")
     parser.add_argument("--limit", type=float, metavar="SECONDS", help="the time limit of a process, for all cases")
     parser.add_argument(
-        "--save", action="store_true", help="write README.md and results.json though the run is partial"
+        "--save", action="store_true", help="keep the figures of this partial run beside those of earlier ones"
     )
     parser.add_argument("--list", action="store_true", help="list the cases and end")
     arguments = parser.parse_args()
     if arguments.save and arguments.quick:
         parser.error("a quick run's figures mean nothing: they are not saved")
+    if arguments.save and arguments.peer:
+        parser.error("figures are compared in one run: with --peer they are not saved")
     return arguments
 
 
