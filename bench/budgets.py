@@ -61,6 +61,7 @@ BUDGETS: tuple[Budget | RelativeBudget, ...] = (
     Budget("snapshots", "snapshots_per_second", 10_000, at_least=True),
     Budget("lists", "one_worst_p95_ms", 50),
     Budget("lists", "many_worst_p95_ms", 50),
+    Budget("retention_on_sqlite", "database_wait_ms", 50),
     *(
         budget
         for kind in ("sqlite", "postgresql")
