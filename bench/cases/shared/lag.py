@@ -46,7 +46,8 @@ class Watcher:
             return False
         probe.require(answer.status == 200, f"the API answered {answer.status}: {body[:500]!r}")
         run: dict[str, Any] = json.loads(body)
-        return run["state"]["type"] == "COMPLETED"
+        # There may be a run before it has a state.
+        return run["state"] is not None and run["state"]["type"] == "COMPLETED"
 
 
 def watcher(peer: str, path: str) -> Watcher:
