@@ -126,8 +126,9 @@ def test_the_file_shrinks_when_runs_go(path: Path, tmp_path: Path) -> None:
     backend = StoreBackend.in_file(str(path), runs_age=1.0 * _DAY, logs_age=None)
     while backend.clean_up():
         pass
-    backend.close()
+    # Already while it is open, though nobody writes anything more.
     assert os.path.getsize(path) < before / 2
+    backend.close()
 
 
 def test_no_slice_holds_the_write_lock_for_long(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

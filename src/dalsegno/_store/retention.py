@@ -122,7 +122,7 @@ def clean_up(database: Database, now: int, runs_age: float | None, logs_age: flo
     if runs_age:
         deleted += _delete_old_runs(database, now - round(runs_age * 1_000_000))
     if database.dialect == "sqlite":
-        deleted += database.write(lambda connection: _give_back(connection, everything=deleted > 0))
+        deleted += _shrink(database, everything=deleted > 0)
     return deleted
 
 
@@ -195,16 +195,26 @@ def _delete_flow_runs(connection: Connection, root: bytes) -> list[tuple[Any, ..
     return rows
 
 
-def _give_back(connection: Connection, *, everything: bool) -> int:
+def _shrink(database: Database, *, everything: bool) -> int:
     """Give some free pages back to the file system; return how many. Few that lie about are left for what
     comes."""
+    given, left = database.write(lambda connection: _give_back(connection, everything=everything))
+    if given and left < _PAGES:
+        from dalsegno._store.sqlite.upkeep import end_file_where_it_ends
+
+        end_file_where_it_ends(database.url.removeprefix("sqlite:///"))
+    return given
+
+
+def _give_back(connection: Connection, *, everything: bool) -> tuple[int, int]:
     free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
     if free == 0 or (free < _PAGES and not everything):
-        return 0
-    for _ in range(min(free, _PAGES)):
+        return 0, free
+    given = min(free, _PAGES)
+    for _ in range(given):
         # One by one: the sqlite3 module takes one step only of a statement that gives no rows.
         connection.execute("PRAGMA incremental_vacuum(1)")
-    return min(free, _PAGES)
+    return given, free - given
 
 
 def _change(database: Database, statement: str, *values: object) -> int:
