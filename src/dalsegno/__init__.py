@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dalsegno._engine.states import State
     from dalsegno.client import get_client
     from dalsegno.context import tags
+    from dalsegno.deployments import aserve, deploy, serve
     from dalsegno.exceptions import Skip
     from dalsegno.flow_runs import fork_flow_run, retry_flow_run, set_task_result, sleep
     from dalsegno.flows import Flow, flow
@@ -31,6 +32,8 @@ _HOMES = {
     "Task": "tasks",
     "Transaction": "transactions",
     "allow_failure": "_engine.annotations",
+    "aserve": "deployments.serving",
+    "deploy": "deployments.deploying",
     "flatten": "_engine.annotations",
     "flow": "flows",
     "fork_flow_run": "flow_runs",
@@ -39,6 +42,7 @@ _HOMES = {
     "opaque": "_engine.annotations",
     "quote": "_engine.annotations",
     "retry_flow_run": "flow_runs",
+    "serve": "deployments.serving",
     "set_task_result": "flow_runs",
     "skip": "_engine.skipping",
     "sleep": "flow_runs",
@@ -55,6 +59,8 @@ __all__ = [
     "Transaction",
     "__version__",
     "allow_failure",
+    "aserve",
+    "deploy",
     "flatten",
     "flow",
     "fork_flow_run",
@@ -63,6 +69,7 @@ __all__ = [
     "opaque",
     "quote",
     "retry_flow_run",
+    "serve",
     "set_task_result",
     "skip",
     "sleep",
@@ -78,6 +85,7 @@ _MODULES = {
     "client",
     "compat",
     "context",
+    "deployments",
     "exceptions",
     "flow_runs",
     "flows",

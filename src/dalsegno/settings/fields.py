@@ -213,6 +213,12 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     ] = 8192
 
 
+class RunnerSettings(msgspec.Struct, frozen=True):
+    """Programs that serve deployments."""
+
+    process_limit: Annotated[kind.PositiveNumber, "Most runs at a time that one executes, where it does not say."] = 5
+
+
 class SchedulerSettings(msgspec.Struct, frozen=True):
     """Runs that schedules ask for."""
 
@@ -253,4 +259,5 @@ class Settings(msgspec.Struct, frozen=True):
     leases: LeasesSettings = LeasesSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     worker: WorkerSettings = WorkerSettings()
+    runner: RunnerSettings = RunnerSettings()
     retention: RetentionSettings = RetentionSettings()

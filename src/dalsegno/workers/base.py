@@ -244,6 +244,8 @@ class BaseWorker:
                     self.heard_at = time.monotonic()
                 pause = _FIRST_PAUSE
             except BackendError as error:
+                if self._draining.is_set():
+                    return  # It may have been closed while this waited there.
                 if pause == _FIRST_PAUSE:
                     self.logger.warning("Nothing can be claimed now; it is tried again: %s", error)
                 self._draining.wait(pause)
