@@ -89,7 +89,7 @@ class BaseWorker:
         self._job_template = base_job_template or {}
         self._heartbeat = _RENEW_EVERY if heartbeat_interval_seconds is None else heartbeat_interval_seconds
         self._lease = self.settings.leases.length
-        self._next_word = float("-inf")
+        self._next_word = self._next_tending = float("-inf")
         self._jobs: dict[bytes, Job] = {}
         self._changed = threading.Condition()
         self._claiming = threading.Lock()
@@ -326,8 +326,7 @@ class BaseWorker:
     def sync_with_backend(self) -> None:
         """Renew the leases of what it executes, and do what is wanted of it."""
         backend = self.backend
-        if not backend.spools:
-            backend.find_crashed()  # Nobody else does where there is no server.
+        self._keep_house(backend)
         if time.monotonic() >= self._next_word:
             self._next_word = time.monotonic() + self._lease / 3
             backend.worker_heartbeat(self._record())
@@ -342,11 +341,19 @@ class BaseWorker:
             if job is not None and job.claimed.attempt == held[id]:
                 self._stop(job, self.settings.worker.cancel_grace)
 
+    def _keep_house(self, backend: Backend) -> None:
+        """Do what a server does, where there is none."""
+        if time.monotonic() >= self._next_tending:
+            pause = backend.tend()
+            self._next_tending = float("inf") if pause is None else time.monotonic() + pause
+
     def _renew_until_over(self) -> None:
         quiet = False
         while not self._over.is_set():
             try:
-                self.backend.wait_for_wish(current_process().id, min(self._heartbeat, self._lease / 3))
+                until_tending = self._next_tending - time.monotonic()
+                pause = max(0.0, min(self._heartbeat, self._lease / 3, until_tending))
+                self.backend.wait_for_wish(current_process().id, pause)
                 self.sync_with_backend()
                 quiet = False
             except BackendError as error:

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from dalsegno.exceptions import DalsegnoException
+from dalsegno.exceptions import BackendError, DalsegnoException
 from dalsegno.model.ids import id_text
 from dalsegno.model.queue import ClaimedRun
 from dalsegno.workers import exits
@@ -61,6 +61,7 @@ class ProcessWorker(BaseWorker):
         try:
             with self._template(flow_run, configuration, task_status) as template:
                 if template.broken is not None:
+                    self._note_problem(flow_run, template.broken)
                     return _not_loaded(template)
                 if self.is_draining:
                     raise NotBegun("The worker ends.")
@@ -85,6 +86,12 @@ class ProcessWorker(BaseWorker):
             result = self._execute(template, order, configuration, None)
             if not result.concluded:
                 self.logger.warning("The hooks of a run failed: %s", result.message)
+
+    def _note_problem(self, flow_run: ClaimedRun, problem: str | None) -> None:
+        """Have the deployment of a run show why its code could not be loaded."""
+        if flow_run.deployment is not None:
+            with contextlib.suppress(BackendError):  # The run itself says it too.
+                self.backend.note_deployment_problem(flow_run.deployment.id, problem)
 
     @contextlib.contextmanager
     def _template(
