@@ -14,7 +14,7 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno.model.deployments import CodeSource, DeploymentRun, DeploymentSpec
 from dalsegno.model.views import FlowRunView
 
-PATIENCE = 90.0
+PATIENCE = 60.0
 """Seconds; the machine may be very busy."""
 
 HEAD = """

@@ -94,6 +94,8 @@ class BaseWorker:
         self._changed = threading.Condition()
         self._claiming = threading.Lock()
         self._draining = threading.Event()
+        self._finishing = False
+        """It ends when nothing is left."""
         self._ending = threading.Event()
         self._over = threading.Event()
         self._orders: SimpleQueue[str] = SimpleQueue()
@@ -238,7 +240,7 @@ class BaseWorker:
             try:
                 if self.get_and_submit_flow_runs(room) < room and not self._draining.is_set():
                     if once:
-                        self._orders.put("stop")
+                        self._orders.put("finish")
                         return
                     token = self.backend.wait_for_work(self._request(), token, _LONGEST_WAIT)
                     self.heard_at = time.monotonic()
@@ -283,7 +285,7 @@ class BaseWorker:
             with self._changed:
                 self._jobs.pop(job.id, None)
                 self._changed.notify_all()
-            if self._draining.is_set():
+            if self._finishing:
                 self._orders.put("look")
 
     def _settle(self, job: Job, result: BaseWorkerResult) -> None:
@@ -298,7 +300,8 @@ class BaseWorker:
             return
         self.logger.warning("%s crashed: %s", str(job).capitalize(), result.message)
         run = self._insist(lambda: backend.read_flow_run(job.id))
-        if run is not None and run.state.type in (StateType.CRASHED, StateType.CANCELLED):
+        ended = run is not None and run.state.type in (StateType.CRASHED, StateType.CANCELLED)
+        if ended and result.identifier:  # What never had a process has no hooks that could be loaded.
             self.run_hooks(job.claimed, job.configuration)
 
     def _deliver_left(self, backend: Backend) -> None:
@@ -382,12 +385,15 @@ class BaseWorker:
         if order == "stop" and self._draining.is_set():
             self._end_at_once()
         elif order == "stop":
+            self._finishing = True
             self._draining.set()
             with self._claiming, self._changed:
                 self._changed.notify_all()
             if self.running:
                 self.logger.info("It claims nothing any more, and ends when its %d runs have.", self.running)
-        if self._draining.is_set() and not self.running:
+        elif order == "finish":
+            self._finishing = True
+        if self._finishing and not self.running:
             self._orders.put("over")
 
     def _end_at_once(self) -> None:

@@ -79,13 +79,13 @@ class ProcessWorker(BaseWorker):
     def run_hooks(self, flow_run: ClaimedRun, configuration: BaseJobConfiguration) -> None:
         configuration = cast("ProcessJobConfiguration", configuration)
         order = msgspec.structs.replace(_order(flow_run, configuration), hooks=True)
-        with self._template(flow_run, configuration, None) as template:
-            if template.broken is not None:
-                self.logger.warning("The hooks of a run cannot be called: %s", template.broken)
-                return
-            result = self._execute(template, order, configuration, None)
+        try:
+            with self._template(flow_run, configuration, None) as template:
+                result = self._execute(template, order, configuration, None)
             if not result.concluded:
                 self.logger.warning("The hooks of a run failed: %s", result.message)
+        except _Stopped as stopped:
+            self.logger.warning("The hooks of a run were not called: %s", stopped)
 
     def _note_problem(self, flow_run: ClaimedRun, problem: str | None) -> None:
         """Have the deployment of a run show why its code could not be loaded."""
@@ -120,7 +120,8 @@ class ProcessWorker(BaseWorker):
     def _await(self, template: Template, flow_run: ClaimedRun, task_status: Begun | None) -> None:
         """Wait until the code is imported, which may be stopped. Raises _Stopped."""
         if template.loaded.is_set() or task_status is None:
-            template.loaded.wait()
+            if not template.loaded.wait(None if task_status else self.settings.worker.cancel_grace):
+                raise _Stopped("Its code could not be imported in time.")
             return
         loading = _Loading(template)
         identifier = f"{os.uname().nodename}:{template.pid}:{id_text(flow_run.flow_run_id)}"
@@ -149,7 +150,9 @@ class ProcessWorker(BaseWorker):
         with self._known(identifier, process):
             if task_status is not None:
                 task_status(identifier)
-            running.ended.wait()
+            if not running.ended.wait(self.settings.worker.cancel_grace if order.hooks else None):
+                process.stop(0.0)
+                running.ended.wait()
         said = _read_report(report)
         result = BaseWorkerResult(identifier=identifier, status_code=running.status, concluded=said.concluded)
         if not said.concluded:
