@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
 from dalsegno import __version__
@@ -160,24 +160,24 @@ class BaseWorker:
         Args:
             run_once: Work until nothing that is due waits any more.
         """
-        self._insist(self._find_pool)
-        self.setup()
-        renewing = threading.Thread(target=self._renew_until_over, name="dalsegno-renewing", daemon=True)
-        claiming = threading.Thread(
-            target=self._claim_until_told, args=(run_once,), name="dalsegno-claiming", daemon=True
-        )
-        try:
-            with self._signals():
-                renewing.start()
-                claiming.start()
-                for order in iter(self._orders.get, "over"):
-                    self._obey(order)
-        finally:
-            self._over.set()
-            with contextlib.suppress(BackendError):
-                self.backend.worker_gone(current_process().id)
-                self.backend.end_process(current_process().id)
-            self.teardown()
+        with self._signals():
+            if not self._meet_backend():
+                return
+            self.setup()
+            try:
+                self._work(run_once)
+            finally:
+                self._over.set()
+                with contextlib.suppress(BackendError):
+                    self.backend.worker_gone(current_process().id)
+                    self.backend.end_process(current_process().id)
+                self.teardown()
+
+    def _work(self, run_once: bool) -> None:
+        for function, arguments in ((self._renew_until_over, ()), (self._claim_until_told, (run_once,))):
+            threading.Thread(target=function, args=arguments, name="dalsegno-worker", daemon=True).start()
+        for order in iter(self._orders.get, "over"):
+            self._obey(order)
 
     def stop(self) -> None:
         """Tell it to stop, from any thread or handler of signals; the second time at once."""
@@ -197,6 +197,21 @@ class BaseWorker:
             for each in claimed:
                 self._begin(each)
         return len(claimed)
+
+    def _meet_backend(self) -> bool:
+        """Tell the backend of this worker, once it is there. False: told to stop before. Raises ObjectNotFound."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                self._find_pool()
+                return True
+            except BackendUnavailable as error:
+                if pause == _FIRST_PAUSE:
+                    self.logger.warning("Nobody answers yet: %s", error)
+            with contextlib.suppress(Empty):
+                if self._orders.get(timeout=pause) == "stop":
+                    return False
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _find_pool(self) -> None:
         """See that its pool is there. Raises ObjectNotFound."""
