@@ -37,6 +37,7 @@ from dalsegno.exceptions import (
     RunCancelled,
     RunFenced,
     Skip,
+    TerminationSignal,
     UpstreamFailed,
 )
 from dalsegno.model.ids import new_id
@@ -325,12 +326,22 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
         x.run.touch()
         if x.is_root:
             yield Block(x.session.journal.barrier)
-    elif isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
+    elif isinstance(error, RunCancelled) or (yield from is_cancelled(x, error)):
         yield from conclude(x, (CANCELLED, now(), None, "The run was cancelled."), error)
     else:
         message = crash_message(x.session.cause_of(error))
         logs.write(x.run, logging.ERROR, "Crashed: %s", message)
         yield from conclude(x, (CRASHED, now(), None, message), error)
+
+
+def is_cancelled(x: FlowExecution, error: BaseException) -> Generator[Step, Any, bool]:
+    """Tell whether a body was broken off because somebody wants the run cancelled.
+
+    A signal may come before that was heard of: code that holds the interpreter lets nothing else be heard.
+    """
+    if x.session.stop is None and isinstance(x.session.cause_of(error), TerminationSignal):
+        yield Block(x.session.hear)
+    return x.session.stop is RunCancelled
 
 
 def advance(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:

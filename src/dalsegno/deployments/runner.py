@@ -34,7 +34,7 @@ _logger = logging.getLogger("dalsegno.workers")
 class Runner:
     """Executes the runs of deployments that are added to it, each in a process of its own on this machine.
 
-    With no server it ticks their schedules itself, over the embedded database.
+    With no server the embedded database is enough: schedules tick here.
 
     Args:
         name: For people; None: made of the machine and the process.
@@ -110,7 +110,7 @@ class Runner:
         )
         if self._stopped:
             worker.stop()
-        with self._health(worker, self._webserver if webserver is None else webserver), tending():
+        with self._health(worker, self._webserver if webserver is None else webserver):
             try:
                 worker.start(run_once)
             finally:
@@ -173,37 +173,6 @@ def _served_elsewhere(id: bytes) -> bool:
         id in each.worker.deployments and each.online and each.worker.process_id != own
         for each in connect().list_workers(None)
     )
-
-
-@contextlib.contextmanager
-def tending() -> Generator[None]:
-    """While the block runs, do what a server does besides answering, where none does: tick schedules, end leases."""
-    over = threading.Event()
-    thread = threading.Thread(target=_tend_until, args=(over,), name="dalsegno-tending", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(10.0)
-
-
-_LOOK_AGAIN = 5.0
-"""Seconds after which a server that did it may be gone, or a database be back."""
-
-
-def _tend_until(over: threading.Event) -> None:
-    backend = connect()
-    quiet = False
-    while not over.is_set():
-        try:
-            again = backend.tend()
-            quiet = False
-        except BackendError as error:
-            if not quiet:
-                _logger.warning("Schedules cannot be looked at now; it is tried again: %s", error)
-            again, quiet = None, True
-        over.wait(_LOOK_AGAIN if again is None else again)
 
 
 @contextlib.contextmanager

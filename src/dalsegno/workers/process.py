@@ -73,7 +73,7 @@ class ProcessWorker(BaseWorker):
 
     def _note_problem(self, deployment: ClaimedDeployment, problem: str | None) -> None:
         """Say at a deployment that its code cannot be loaded, and why, or that it can."""
-        if self._problems.get(deployment.id, "") == problem:
+        if problem is None and self._problems.get(deployment.id, "") is None:
             return
         try:
             self.backend.note_deployment_problem(deployment.id, problem)
@@ -89,7 +89,8 @@ class ProcessWorker(BaseWorker):
         order = _order(flow_run, configuration)
         try:
             with self._template(flow_run, configuration, task_status) as template:
-                if flow_run.deployment is not None:
+                # Where runs are spawned, the template has imported nothing.
+                if flow_run.deployment is not None and (template.broken or template.kind.entrypoint):
                     self._note_problem(flow_run.deployment, template.broken)
                 if template.broken is not None:
                     return _not_loaded(template)
@@ -110,13 +111,13 @@ class ProcessWorker(BaseWorker):
         if not isinstance(configuration, ProcessJobConfiguration):
             return  # It was never made: there is no code here whose hooks could be called.
         order = msgspec.structs.replace(_order(flow_run, configuration), hooks=True)
-        with self._template(flow_run, configuration, None) as template:
-            if template.broken is not None:
-                self.logger.warning("The hooks of a run cannot be called: %s", template.broken)
-                return
-            result = self._execute(template, order, configuration, None)
+        try:
+            with self._template(flow_run, configuration, None) as template:
+                result = self._execute(template, order, configuration, None)
             if not result.concluded:
                 self.logger.warning("The hooks of a run failed: %s", result.message)
+        except _Stopped as stopped:
+            self.logger.warning("The hooks of a run were not called: %s", stopped)
 
     @contextlib.contextmanager
     def _template(
@@ -145,7 +146,8 @@ class ProcessWorker(BaseWorker):
     def _await(self, template: Template, flow_run: ClaimedRun, task_status: Begun | None) -> None:
         """Wait until the code is imported, which may be stopped. Raises _Stopped."""
         if template.loaded.is_set() or task_status is None:
-            template.loaded.wait()
+            if not template.loaded.wait(None if task_status else self.settings.worker.cancel_grace):
+                raise _Stopped("Its code could not be imported in time.")
             return
         loading = _Loading(template)
         identifier = f"{os.uname().nodename}:{template.pid}:{id_text(flow_run.flow_run_id)}"
@@ -174,7 +176,9 @@ class ProcessWorker(BaseWorker):
         with self._known(identifier, process):
             if task_status is not None:
                 task_status(identifier)
-            running.ended.wait()
+            if not running.ended.wait(self.settings.worker.cancel_grace if order.hooks else None):
+                process.stop(0.0)
+                running.ended.wait()
         said = _read_report(report)
         result = BaseWorkerResult(identifier=identifier, status_code=running.status, concluded=said.concluded)
         if not said.concluded:
