@@ -73,6 +73,8 @@ class Session:
         self._wakers: set[Callable[[], None]] = set()
         """What ends the waits of the engine's own that are under way."""
         self._noted: set[int] = set()
+        self._heard: set[int] = set()
+        """The threads in which `check` said that the run is to stop."""
         _sessions.add(self)
 
     # --- as the journal's writer
@@ -122,13 +124,19 @@ class Session:
 
     def check(self) -> None:
         """Raise if no task may start any more."""
+        if self.stop is None:
+            return
+        self._heard.add(threading.get_ident())
         if self.stop is RunCancelled:
             raise RunCancelled("The run was cancelled.")
-        if self.stop is not None:
-            raise RunFenced(
-                "Another attempt of this run was started elsewhere: this process stops, and nothing that it still "
-                "does is recorded."
-            )
+        raise RunFenced(
+            "Another attempt of this run was started elsewhere: this process stops, and nothing that it still does is "
+            "recorded."
+        )
+
+    def was_heard_in(self, thread_id: int) -> bool:
+        """Say whether a thread was told by `check` that the run is to stop: once is enough."""
+        return thread_id in self._heard
 
     def cause_of(self, error: BaseException) -> BaseException:
         """Return what broke a body off: the signal, where the loop made a CancelledError of it."""
