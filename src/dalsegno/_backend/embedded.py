@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from dalsegno._store import (
@@ -73,6 +74,8 @@ class StoreBackend:
         self._runs_age = runs_age
         self._logs_age = logs_age
         self._writer = apply.Writer(self.database, self.lease)
+        self.on_delivered: Callable[[Batch, Receipt], None] | None = None
+        """Is told of each batch that was applied."""
 
     @classmethod
     def open(
@@ -123,6 +126,8 @@ class StoreBackend:
     def deliver(self, batch: Batch) -> Receipt:
         receipt = apply.deliver(self._writer, batch, self.database.now())
         self.database.announce(changes.of_batch(batch))
+        if self.on_delivered is not None:
+            self.on_delivered(batch, receipt)
         return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:

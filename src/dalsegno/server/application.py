@@ -31,6 +31,7 @@ from dalsegno.server.api import (
     live,
     login,
     logs,
+    metrics,
     results,
     services,
     task_runs,
@@ -38,6 +39,7 @@ from dalsegno.server.api import (
     variables,
 )
 from dalsegno.server.hub import Hub
+from dalsegno.server.metrics import Metrics
 from dalsegno.server.services import Services, services_of
 from dalsegno.server.tracing import traced
 from dalsegno.settings import Settings
@@ -55,8 +57,18 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
     # Who is answered forgets what was sent, and lives on when this machine or the database's does not.
     backend.database.always_durable = True
     auditing = Auditing(backend.database)
+    counted = Metrics()
+    backend.on_delivered = counted.note_batch
     app = Litestar(
-        route_handlers=[*health.routes, *engine.routes, *results.routes, *live.routes, *page.routes, _resources()],
+        route_handlers=[
+            *health.routes,
+            *metrics.routes,
+            *engine.routes,
+            *results.routes,
+            *live.routes,
+            *page.routes,
+            _resources(),
+        ],
         guards=[guard],
         exception_handlers={Exception: problems.answer},
         state=State(
@@ -67,6 +79,7 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
                 "services": Services(services_of(backend, settings) if settings.server.services else []),
                 "max_body_size": settings.server.max_body_size,
                 "hub": Hub(),
+                "metrics": counted,
                 "log": logging.getLogger("dalsegno.server"),
                 "accounts": Accounts(backend.database, passwords or Passwords()),
                 "auditing": auditing,
@@ -80,7 +93,7 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
         logging_config=None,
     )
     # Around everything: Litestar's own middleware does not see requests that no route fits.
-    app.asgi_handler = traced(Protection(app.asgi_handler, settings.server, auditing))
+    app.asgi_handler = traced(Protection(app.asgi_handler, settings.server, auditing), counted.note_request)
     return app
 
 

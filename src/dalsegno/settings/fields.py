@@ -62,6 +62,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     ] = None
     tls_key_file: Annotated[kind.OptionalPath, "The certificate's private key."] = None
     tls_key_password: Annotated[kind.OptionalSecret, "The password of the private key, if it has one."] = None
+    metrics_without_login: Annotated[
+        kind.Flag, "Whether /metrics is for everybody who reaches the server; else it takes the role of a viewer."
+    ] = False
     services: Annotated[kind.Flag, "Whether the server runs the loops that keep the database: leases, retention."] = (
         True
     )

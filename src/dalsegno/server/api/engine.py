@@ -41,7 +41,8 @@ async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout:
     number = hub.number
     newer = await ask(request, state.backend.change_token)
     if newer == token:
-        await hub.wait(number, min(timeout, _LONGEST_WAIT))
+        with state.metrics.waiting("change"):
+            await hub.wait(number, min(timeout, _LONGEST_WAIT))
         newer = await ask(request, state.backend.change_token)
     return newer
 
