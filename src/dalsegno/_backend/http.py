@@ -16,6 +16,7 @@ from dalsegno._backend.endpoint import headers_of, read_url, ssl_context
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, RESULTS_PATH, Operation, operations
 from dalsegno._backend.patience import Patience
 from dalsegno._backend.refusals import error_of, unreached
+from dalsegno._spans import open_tracer, trace_headers
 from dalsegno.exceptions import (
     BackendError,
     BackendUnavailable,
@@ -59,6 +60,7 @@ class HttpBackend:
             "pool": api.timeout,
         }
         self._headers = _headers(target, settings)
+        self._is_traced = open_tracer(settings) is not None
         self._compresses = target.host not in _LOOPBACK
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context(settings) if target.scheme == b"https" else None,
@@ -144,6 +146,8 @@ class HttpBackend:
 
     def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
         """Send one request. Raises BackendUnavailable if there is no answer."""
+        if self._is_traced:
+            headers = [*headers, *trace_headers()]
         url = httpcore.URL(
             scheme=self._target.scheme,
             host=self._target.host,

@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 
 from dalsegno._backend.embedded import StoreBackend
+from dalsegno._spans import open_tracer
 from dalsegno.server import page, problems, reference
 from dalsegno.server.access.accounts import Accounts
 from dalsegno.server.access.auditing import Auditing
@@ -94,6 +95,11 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
     )
     # Around everything: Litestar's own middleware does not see requests that no route fits.
     app.asgi_handler = traced(Protection(app.asgi_handler, settings.server, auditing), counted.note_request)
+    tracer = open_tracer(settings)
+    if tracer is not None:
+        from dalsegno.server.spans import with_spans
+
+        app.asgi_handler = with_spans(app.asgi_handler, tracer)
     return app
 
 

@@ -57,10 +57,11 @@ def write(families: Iterable[Family], labels: Mapping[str, str]) -> str:
     """Return families as text, each number with some labels more."""
     lines: list[str] = []
     for family in families:
-        lines.append(f"# HELP {family.name} {family.help}")
-        lines.append(f"# TYPE {family.name} {family.kind}")
-        for sample in family.samples:
-            lines.append(f"{family.name}{sample.suffix}{_labels({**sample.labels, **labels})} {_number(sample.value)}")
+        lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
+        lines += [
+            f"{family.name}{sample.suffix}{_labels({**sample.labels, **labels})} {_number(sample.value)}"
+            for sample in family.samples
+        ]
     return "\n".join([*lines, ""])
 
 

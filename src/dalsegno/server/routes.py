@@ -12,7 +12,6 @@ import msgspec
 from dalsegno._backend.operations import PATH, RESULTS_PATH
 from dalsegno.model.roles import Role
 
-
 METRICS = "/metrics"
 
 

@@ -205,6 +205,17 @@ class RetentionSettings(msgspec.Struct, frozen=True):
     audit: Annotated[kind.OptionalSeconds, "The audit log of a server."] = 365 * 86400.0
 
 
+class TracesSettings(msgspec.Struct, frozen=True):
+    """Traces by OpenTelemetry, of runs and of a server's requests; the extra `otel` brings it."""
+
+    enabled: Annotated[kind.Flag, "Whether spans are made, and sent."] = False
+    endpoint: Annotated[
+        kind.OptionalText,
+        "URL of what collects them by OTLP over HTTP. None: as OTEL_EXPORTER_OTLP_ENDPOINT says. A program that sets "
+        "OpenTelemetry up itself sends them where it sends its own.",
+    ] = None
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings, as they are in force at one place and time.
 
@@ -230,3 +241,4 @@ class Settings(msgspec.Struct, frozen=True):
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
     retention: RetentionSettings = RetentionSettings()
+    traces: TracesSettings = TracesSettings()
