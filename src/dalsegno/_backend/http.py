@@ -32,7 +32,16 @@ _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
 # Whoever calls these (the journal, the keeper of slots) has a way of waiting of their own.
 _NEVER_WAITS = frozenset(
-    {"deliver", "heartbeat", "end_process", "renew_leases", "release_slots", "renew_slots", "limited_tags"}
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "renew_leases",
+        "release_slots",
+        "renew_slots",
+        "limited_tags",
+        "wait_for_wish",
+    }
 )
 
 
@@ -74,12 +83,7 @@ class HttpBackend:
             setattr(self, operation.name, functools.partial(self._call, operation))
         self.find_cached = self._or_a_miss(operations()["find_cached"])
         self.wait_for_change = self._in_time(operations()["wait_for_change"], api.timeout / 2)
-
-    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
-        """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
-        if self._closed.wait(timeout):
-            raise BackendError(f"The connection to {self.url} was closed in this process.")
-        return False
+        self.wait_for_wish = self._in_time(operations()["wait_for_wish"], api.timeout / 2)
 
     def clean_up(self) -> int:
         """Do nothing: the server keeps its own house."""
@@ -132,7 +136,7 @@ class HttpBackend:
 
     def _in_time(self, operation: Operation, longest: float) -> Callable[[Any, float], Any]:
         """Return a wait of which the server answers before this side takes it for gone."""
-        return lambda token, timeout: self._call(operation, token, min(timeout, longest))
+        return lambda what, timeout: self._call(operation, what, min(timeout, longest))
 
     def _request(self, operation: Operation, body: bytes) -> bytes:
         headers = self._headers
@@ -146,6 +150,8 @@ class HttpBackend:
 
     def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
         """Send one request. Raises BackendUnavailable if there is no answer."""
+        if self._closed.is_set():
+            raise BackendError(f"The connection to {self.url} was closed in this process.")
         if self._is_traced:
             headers = [*headers, *trace_headers()]
         url = httpcore.URL(

@@ -35,6 +35,7 @@ _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,
     "end_process": Role.OPERATOR,
+    "wait_for_wish": Role.OPERATOR,
     "open_run": Role.OPERATOR,
     "put_cached": Role.OPERATOR,
     "request_cancel": Role.OPERATOR,
@@ -58,8 +59,8 @@ _ROLES: Mapping[str, Role] = {
     "unset_variable": Role.EDITOR,
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
-_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached"})
-_NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish"})
+_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached", "wait_for_wish"})
+_NOT_REMOTE = frozenset({"url", "close", "clean_up"})
 
 
 class Operation:

@@ -43,6 +43,7 @@ from dalsegno.server.hub import Hub
 from dalsegno.server.metrics import Metrics
 from dalsegno.server.services import Services, services_of
 from dalsegno.server.tracing import traced
+from dalsegno.server.wishes import Wishes
 from dalsegno.settings import Settings
 
 _LARGEST_JSON = 1_048_576
@@ -59,6 +60,8 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
     backend.database.always_durable = True
     auditing = Auditing(backend.database)
     counted = Metrics()
+    hub, wishes = Hub(), Wishes(backend.database)
+    hub.at_stop.append(wishes.stop)
     backend.on_delivered = counted.note_batch
     app = Litestar(
         route_handlers=[
@@ -79,7 +82,8 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
                 "settings": settings,
                 "services": Services(services_of(backend, settings) if settings.server.services else []),
                 "max_body_size": settings.server.max_body_size,
-                "hub": Hub(),
+                "hub": hub,
+                "wishes": wishes,
                 "metrics": counted,
                 "log": logging.getLogger("dalsegno.server"),
                 "accounts": Accounts(backend.database, passwords or Passwords()),

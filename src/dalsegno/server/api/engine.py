@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
 from dalsegno.server.asking import ask
 from dalsegno.server.hub import Hub
+from dalsegno.server.wishes import Wishes
 
 _LONGEST_WAIT = 20.0
 """Seconds after which one who waits is answered, changed or not: before anything between here and there hangs up."""
@@ -29,6 +30,8 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
     body = await read_body(request)
     if operation == "wait_for_change":
         result = msgspec.msgpack.encode(await _wait_for_change(request, *found.read_arguments(body)))
+    elif operation == "wait_for_wish":
+        result = msgspec.msgpack.encode(await _wait_for_wish(request, *found.read_arguments(body)))
     else:
         result = await ask(request, found.call, request.app.state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
@@ -45,6 +48,13 @@ async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout:
             await hub.wait(number, min(timeout, _LONGEST_WAIT))
         newer = await ask(request, state.backend.change_token)
     return newer
+
+
+async def _wait_for_wish(request: Request[Any, Any, Any], process_id: bytes, timeout: float) -> bool:
+    state = request.app.state
+    wishes: Wishes = state.wishes
+    with state.metrics.waiting("wish"):
+        return await wishes.wait(process_id, min(timeout, _LONGEST_WAIT))
 
 
 async def read_body(request: Request[Any, Any, Any]) -> bytes:
