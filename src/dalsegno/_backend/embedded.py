@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dalsegno._backend.embedded_deployments import DeploymentOperations
@@ -78,6 +79,8 @@ class StoreBackend(DeploymentOperations):
         self._logs_age = logs_age
         self._late_after = late_after
         self._writer = apply.Writer(self.database, self.lease)
+        self.on_delivered: Callable[[Batch, Receipt], None] | None = None
+        """Is told of each batch that was applied."""
 
     @classmethod
     def open(
@@ -129,6 +132,8 @@ class StoreBackend(DeploymentOperations):
     def deliver(self, batch: Batch) -> Receipt:
         receipt = apply.deliver(self._writer, batch, self.database.now())
         self.database.announce(changes.of_batch(batch))
+        if self.on_delivered is not None:
+            self.on_delivered(batch, receipt)
         return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:

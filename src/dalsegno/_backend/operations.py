@@ -52,6 +52,7 @@ _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,
     "end_process": Role.OPERATOR,
+    "wait_for_wish": Role.OPERATOR,
     "open_run": Role.OPERATOR,
     "put_cached": Role.OPERATOR,
     "request_cancel": Role.OPERATOR,
@@ -92,8 +93,10 @@ _ROLES: Mapping[str, Role] = {
     "worker_gone": Role.OPERATOR,
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
-_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached", "worker_heartbeat", "worker_gone"})
-_NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish", "tend"})
+_NOT_AUDITED = frozenset(
+    {"deliver", "heartbeat", "end_process", "put_cached", "wait_for_wish", "worker_heartbeat", "worker_gone"}
+)
+_NOT_REMOTE = frozenset({"url", "close", "clean_up", "tend"})
 
 
 class Operation:

@@ -62,6 +62,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     ] = None
     tls_key_file: Annotated[kind.OptionalPath, "The certificate's private key."] = None
     tls_key_password: Annotated[kind.OptionalSecret, "The password of the private key, if it has one."] = None
+    metrics_without_login: Annotated[
+        kind.Flag, "Whether /metrics is for everybody who reaches the server; else it takes the role of a viewer."
+    ] = False
     services: Annotated[kind.Flag, "Whether the server runs the loops that keep the database: leases, retention."] = (
         True
     )
@@ -227,6 +230,17 @@ class RetentionSettings(msgspec.Struct, frozen=True):
     audit: Annotated[kind.OptionalSeconds, "The audit log of a server."] = 365 * 86400.0
 
 
+class TracesSettings(msgspec.Struct, frozen=True):
+    """Traces by OpenTelemetry, of runs and of a server's requests; the extra `otel` brings it."""
+
+    enabled: Annotated[kind.Flag, "Whether spans are made, and sent."] = False
+    endpoint: Annotated[
+        kind.OptionalText,
+        "URL of what collects them by OTLP over HTTP. None: as OTEL_EXPORTER_OTLP_ENDPOINT says. A program that sets "
+        "OpenTelemetry up itself sends them where it sends its own.",
+    ] = None
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings, as they are in force at one place and time.
 
@@ -254,3 +268,4 @@ class Settings(msgspec.Struct, frozen=True):
     scheduler: SchedulerSettings = SchedulerSettings()
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
+    traces: TracesSettings = TracesSettings()
