@@ -23,7 +23,8 @@ endif
 # $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python.
 sync = uv=$$(.ci/bootstrap) && "$$uv" sync --quiet --locked --inexact --python "$(PYTHON)" $(1)
 
-.PHONY: help demo test test-slow test-served lint lint-style lint-types lint-rooms format bench clean sync sync-demo
+.PHONY: help demo test test-slow test-served lint lint-style lint-types lint-rooms lint-page format ui ui-build \
+	screenshots bench clean sync sync-demo
 .DEFAULT_GOAL := help
 
 help:  ## show this list
