@@ -25,7 +25,8 @@ class PageHook(BuildHookInterface[Any]):
 
 def _builder(root: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("dalsegno_ui_build", Path(root, "ui", "build.py"))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

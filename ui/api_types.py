@@ -64,9 +64,7 @@ def _parameters(parameters: list[dict[str, Any]], place: str) -> str:
     own = [each for each in parameters if each["in"] == place]
     if not own:
         return "undefined"
-    members = (
-        f"{_key(each['name'])}{'' if each.get('required') else '?'}: {_type(each['schema'])};" for each in own
-    )
+    members = (f"{_key(each['name'])}{'' if each.get('required') else '?'}: {_type(each['schema'])};" for each in own)
     return "{ " + " ".join(members) + " }"
 
 
@@ -116,7 +114,8 @@ def _object(schema: dict[str, Any]) -> str:
         return f"Record<string, {_type(values) if isinstance(values, dict) else 'unknown'}>"
     required = set(schema.get("required", ()))
     members = (
-        f"  {_key(name)}{'' if name in required else '?'}: {_type(each)};" for name, each in schema["properties"].items()
+        f"  {_key(name)}{'' if name in required else '?'}: {_type(each)};"
+        for name, each in schema["properties"].items()
     )
     return "{\n" + "\n".join(members) + "\n}"
 

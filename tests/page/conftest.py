@@ -41,7 +41,8 @@ def built_page() -> None:
         pytest.skip(f"The page cannot be built here: {error}")
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: other modules start browsers too, and two drivers at a time do not go in one thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
