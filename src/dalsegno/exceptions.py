@@ -72,6 +72,15 @@ class RunCancelled(BaseException):
     """Raised inside a run that is to be cancelled; a BaseException so that `except Exception` lets it through."""
 
 
+class RunSuspended(BaseException):
+    """Raised inside a run that gives its process back until it is resumed; a BaseException so that `except Exception`
+    lets it through."""
+
+
+class FlowPauseTimeout(DalsegnoException, TimeoutError):
+    """A paused flow run was not resumed in time."""
+
+
 class Skip(DalsegnoException):
     """Raise it in a task to end it as Skipped: dependents are skipped too unless their trigger allows it.
 
@@ -243,6 +252,10 @@ class AcquireConcurrencySlotTimeoutError(ConcurrencySlotAcquisitionError, Timeou
 
 class StateConflict(BackendError):
     """The run is in a state from which it cannot go to the one that was asked for."""
+
+
+class InvalidInput(BackendError):
+    """What a paused run was resumed with does not fit what it waits for; the message names the field."""
 
 
 class InvalidRequest(BackendError):

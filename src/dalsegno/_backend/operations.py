@@ -29,7 +29,16 @@ COMPRESSED = "deflate"
 
 # What each needs, and whether doing it twice is the same as doing it once.
 _ONCE = frozenset(
-    {"open_run", "delete_flow_run", "set_variable", "unset_variable", "claim_runs", "create_limit", "delete_limit"}
+    {
+        "open_run",
+        "delete_flow_run",
+        "set_variable",
+        "unset_variable",
+        "claim_runs",
+        "create_limit",
+        "delete_limit",
+        "resume_run",
+    }
 )
 _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
@@ -47,6 +56,11 @@ _ROLES: Mapping[str, Role] = {
     "renew_leases": Role.OPERATOR,
     "give_back": Role.OPERATOR,
     "crash_attempt": Role.OPERATOR,
+    "begin_pause": Role.OPERATOR,
+    "request_pause": Role.OPERATOR,
+    "resume_run": Role.OPERATOR,
+    "send_input": Role.OPERATOR,
+    "take_input": Role.OPERATOR,
     "acquire_slots": Role.OPERATOR,
     "release_slots": Role.OPERATOR,
     "renew_slots": Role.OPERATOR,
@@ -58,7 +72,9 @@ _ROLES: Mapping[str, Role] = {
     "unset_variable": Role.EDITOR,
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
-_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached"})
+_NOT_AUDITED = frozenset(
+    {"deliver", "heartbeat", "end_process", "put_cached", "begin_pause", "send_input", "take_input"}
+)
 _NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish"})
 
 

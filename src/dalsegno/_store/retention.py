@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dalsegno._store import attempts, cache
+from dalsegno._store import attempts, cache, pauses
 from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno._store.statements import in_chunks
 from dalsegno._store.stored_files import delete_files
-from dalsegno.exceptions import BackendError, ObjectNotFound
+from dalsegno.exceptions import BackendError, ObjectNotFound, RunIsAlive
 from dalsegno.model.ids import id_text, new_id
 
 _SLICE = 2000
@@ -68,6 +68,8 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
             raise BackendError(
                 f"Flow run {id_text(flow_run_id)} is nested in {root} and is deleted with it, not alone."
             )
+        if root.is_suspended:
+            raise RunIsAlive(f"{root} is suspended and waits to be resumed: cancel it before deleting it.")
         attempts.settle(connection, root, "deleting it", now)
 
     try:
@@ -127,6 +129,7 @@ def _delete_root(database: Database, root: bytes) -> int:
         delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
     _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
+    database.write(lambda connection: pauses.forget(connection, root))
     rows = database.write(lambda connection: _delete_flow_runs(connection, parameters))
     delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)

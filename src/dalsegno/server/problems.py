@@ -26,6 +26,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.ObjectAlreadyExists, 409),
     (exceptions.StateConflict, 409),
     (exceptions.OnlyAdmin, 409),
+    (exceptions.InvalidInput, 422),
     (exceptions.NotAllowed, 403),
     (exceptions.MissingResult, 404),
     (exceptions.StorageError, 503),
