@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -256,6 +257,11 @@ class StateConflict(BackendError):
 
 class InvalidInput(BackendError):
     """What a paused run was resumed with does not fit what it waits for; the message names the field."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = list(fields)
+        """What is wrong, by field; empty where it is only told in words."""
 
 
 class InvalidRequest(BackendError):

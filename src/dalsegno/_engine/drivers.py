@@ -68,9 +68,12 @@ def call(step: Call) -> Any:
 
 @door
 def _call_with_care(step: Call) -> Any:
-    with scope_of(step.scope), logs.prints(step.log_prints):
-        with timeouts.limit(step.timeout, step.timeout_error) as step.scope.time_limit:
-            return step.fn(*step.args, **step.kwargs)
+    with (
+        scope_of(step.scope),
+        logs.prints(step.log_prints),
+        timeouts.limit(step.timeout, step.timeout_error) as step.scope.time_limit,
+    ):
+        return step.fn(*step.args, **step.kwargs)
 
 
 @door

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._engine import caching, hooks, inputs, logs, task_slots, task_transactions, wishes
 from dalsegno._engine.beginning import Beginning, begin
@@ -377,7 +377,8 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
 def is_suspension(error: BaseException) -> bool:
     """Tell whether a body was broken off because the run gives its process back."""
     if isinstance(error, BaseExceptionGroup):
-        return all(is_suspension(each) for each in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(is_suspension(each) for each in group.exceptions)
     return isinstance(error, RunSuspended)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -21,10 +21,10 @@ class Wanted:
     def __init__(self, kind: Any) -> None:
         import pydantic
 
-        self.is_model = isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
         fields: dict[str, Any] = {AUTOMATIC: (kind, ...)}
-        made: Any = kind if self.is_model else pydantic.create_model(name_of(kind), **fields)
-        self.model: type[BaseModel] = made
+        self.is_model = isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+        made = cast("type[BaseModel]", kind if self.is_model else pydantic.create_model(name_of(kind), **fields))
+        self.model = made
         self.description: str | None = getattr(made, "input_description", None)
 
     @property

@@ -100,8 +100,8 @@ def read(connection: Connection, id: bytes, now: int) -> PauseView | None:
     return None if row is None else _view(row, now)
 
 
-def open_pauses(connection: Connection, root_run_id: bytes, now: int) -> list[PauseView]:
-    """Return what a root run, and what is nested in it, waits for."""
+def open_pauses(connection: Connection, root_run_id: bytes, now: int | None = None) -> list[PauseView]:
+    """Return what a root run, and what is nested in it, waits for; without `now` not how long it still does."""
     return [_view(row, now) for row in connection.execute(_OPEN, (root_run_id, root_run_id)).fetchall()]
 
 
@@ -213,10 +213,10 @@ def _check_input(root: Root, pause: PauseView, given: str | None) -> None:
         value: Any = {} if given is None else msgspec.json.decode(given)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"{root} cannot take the input: it is no JSON ({error}).") from error
-    wrong = problems(msgspec.json.decode(pause.schema), value)
+    wrong = [(where or "the input", what) for where, what in problems(msgspec.json.decode(pause.schema), value)]
     if wrong:
-        text = "; ".join(f"{where or 'the input'} {what}" for where, what in wrong)
-        raise InvalidInput(f"{root} cannot take the input: {text}.")
+        text = "; ".join(f"{where} {what}" for where, what in wrong)
+        raise InvalidInput(f"{root} cannot take the input: {text}.", wrong)
 
 
 def _go_on(connection: Connection, root: Root, suspended: bool, now: int) -> ResumedRun:
@@ -235,7 +235,7 @@ def _wake(connection: Connection, root_run_id: bytes, attempt: int, now: int) ->
     return True
 
 
-def _view(row: tuple[Any, ...], now: int) -> PauseView:
+def _view(row: tuple[Any, ...], now: int | None) -> PauseView:
     id, flow_run_id, kind, key, schema, description, begun, deadline, answered, answer, problem = row
     return PauseView(
         id=id,
@@ -246,7 +246,7 @@ def _view(row: tuple[Any, ...], now: int) -> PauseView:
         description=description,
         begun=begun,
         deadline=deadline,
-        left=None if deadline is None else max(0.0, (deadline - now) / 1e6),
+        left=None if deadline is None or now is None else max(0.0, (deadline - now) / 1e6),
         answered=answered,
         answer=answer,
         problem=problem,
