@@ -26,12 +26,12 @@ from dalsegno import (
 from dalsegno._backend.connect import connect
 from dalsegno._engine.requesting import request_run
 from dalsegno.exceptions import (
-    CancelledRun,
     FlowPauseTimeout,
     FlowRunTimeoutError,
     InvalidInput,
     ObjectNotFound,
     PausedRun,
+    RunCancelled,
     RunIsAlive,
     StateConflict,
 )
@@ -489,7 +489,7 @@ def test_paused_and_suspended_runs_can_be_cancelled() -> None:
     with running(pausing) as run:
         paused("pausing")
         assert connect().request_cancel(run_of("pausing").id)
-        with pytest.raises((CancelledRun, BaseException)):
+        with pytest.raises(RunCancelled):
             run.end()
     assert run_of("pausing").state.name == "Cancelled"
 
