@@ -20,6 +20,7 @@ LONGEST_CURSOR = 1_000
 Cursor = Annotated[str, Meta(max_length=LONGEST_CURSOR)]
 Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS)]
 StateName = Annotated[str, Meta(min_length=1, max_length=200)]
+Key = Annotated[str, Meta(max_length=200)]
 Message = Annotated[str, Meta(max_length=10_000)]
 
 
@@ -89,7 +90,7 @@ class ResumeFlowRun(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         dict[str, Any] | None,
         Meta(description="The input that it asks for; null: none.", examples=[{"approved": True}]),
     ] = None
-    key: Annotated[str | None, Meta(max_length=200, description="Which of its pauses is meant, if there are more.")] = (
+    key: Annotated[Key | None, Meta(description="Which of its pauses is meant, where it waits in several places.")] = (
         None
     )
 
