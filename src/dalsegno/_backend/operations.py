@@ -46,6 +46,7 @@ _ONCE = frozenset(
         "delete_pool",
         "create_queue",
         "delete_queue",
+        "resume_run",
     }
 )
 _ROLES: Mapping[str, Role] = {
@@ -65,6 +66,11 @@ _ROLES: Mapping[str, Role] = {
     "renew_leases": Role.OPERATOR,
     "give_back": Role.OPERATOR,
     "crash_attempt": Role.OPERATOR,
+    "begin_pause": Role.OPERATOR,
+    "request_pause": Role.OPERATOR,
+    "resume_run": Role.OPERATOR,
+    "send_input": Role.OPERATOR,
+    "take_input": Role.OPERATOR,
     "acquire_slots": Role.OPERATOR,
     "release_slots": Role.OPERATOR,
     "renew_slots": Role.OPERATOR,
@@ -94,7 +100,18 @@ _ROLES: Mapping[str, Role] = {
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
 _NOT_AUDITED = frozenset(
-    {"deliver", "heartbeat", "end_process", "put_cached", "wait_for_wish", "worker_heartbeat", "worker_gone"}
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "put_cached",
+        "wait_for_wish",
+        "begin_pause",
+        "send_input",
+        "take_input",
+        "worker_heartbeat",
+        "worker_gone",
+    }
 )
 _NOT_REMOTE = frozenset({"url", "close", "clean_up", "tend"})
 

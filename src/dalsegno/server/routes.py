@@ -76,6 +76,9 @@ _READING: tuple[Route, ...] = (
 )
 _COMMANDS: tuple[Route, ...] = (
     _route("POST", _FLOW_RUN + "/cancel", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/pause", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/suspend", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/resume", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
     _route("DELETE", _FLOW_RUN, Role.OPERATOR, 204, 400, 404, 409, 413, 503),
     _route("POST", _FLOW_RUN + "/set-state", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
     _route("POST", _FLOW_RUN + "/retry", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
@@ -140,7 +143,7 @@ ROUTES: tuple[Route, ...] = (
     _route("HEAD", RESULTS_PATH + "{name:path}", Role.VIEWER, 204, 400, 404, 503),
     _route("DELETE", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 404, 503),
     # Which role an operation needs, and whether it is audited, stands beside its signature.
-    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 404, 409, 413, 415, 503),
+    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 404, 409, 413, 415, 422, 503),
 )
 
 

@@ -158,6 +158,16 @@ class FlowsSettings(msgspec.Struct, frozen=True):
     default_retry_delay_seconds: Annotated[kind.Delays, "How long to wait before each retry."] = 0.0
 
 
+class PausesSettings(msgspec.Struct, frozen=True):
+    """How runs wait."""
+
+    suspend_sleep_from: Annotated[
+        kind.OptionalSeconds,
+        "From which length on a sleep gives the process back, of a run that was claimed from the queue; others sleep "
+        "in their process. None: never.",
+    ] = 300.0
+
+
 class ReplaySettings(msgspec.Struct, frozen=True):
     """How calls are matched with those of earlier attempts."""
 
@@ -262,6 +272,7 @@ class Settings(msgspec.Struct, frozen=True):
     results: ResultsSettings = ResultsSettings()
     tasks: TasksSettings = TasksSettings()
     flows: FlowsSettings = FlowsSettings()
+    pauses: PausesSettings = PausesSettings()
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
