@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +12,7 @@ import pytest
 
 import dalsegno
 from dalsegno.model.schedules import ScheduleSpec
-from dalsegno.schedules import Cron, Interval, RRule, Schedule
+from dalsegno.schedules import Cron, Interval, InvalidSchedule, RRule, Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ALL = [
@@ -88,3 +90,15 @@ def test_cron_reads_seconds_names_and_words() -> None:
 
 def test_the_package_has_the_module() -> None:
     assert dalsegno.schedules.Cron is Cron
+
+
+def test_plain_values_that_describe_no_schedule_are_refused() -> None:
+    for spec in (ScheduleSpec(), ScheduleSpec(interval=60, anchor_date=0, timezone="Mars/X")):
+        with pytest.raises(InvalidSchedule):
+            Schedule.from_spec(spec)
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=str)
+def test_a_schedule_can_be_copied(schedule: Schedule) -> None:
+    assert copy.deepcopy(schedule) == schedule
+    assert pickle.loads(pickle.dumps(schedule)) == schedule

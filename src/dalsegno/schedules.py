@@ -111,6 +111,7 @@ class Schedule:
     @classmethod
     def from_spec(cls, spec: ScheduleSpec) -> Schedule:
         """Return the schedule that plain values describe. InvalidSchedule: they describe none."""
+        _scheduling.check(spec)
         zone = ZoneInfo(_scheduling.zone_name(spec)) if spec.anchor_date is not None else None
         return Schedule(
             interval=spec.interval,
