@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -102,3 +102,12 @@ def test_plain_values_that_describe_no_schedule_are_refused() -> None:
 def test_a_schedule_can_be_copied(schedule: Schedule) -> None:
     assert copy.deepcopy(schedule) == schedule
     assert pickle.loads(pickle.dumps(schedule)) == schedule
+
+
+def test_parameters_are_kept_as_they_are_stored() -> None:
+    schedule = Cron("@daily", parameters={"day": date(2026, 1, 31), "sizes": (1, 2), "names": {1: "a"}})
+    assert schedule.parameters == {"day": "2026-01-31", "sizes": [1, 2], "names": {"1": "a"}}
+    stored = msgspec.json.decode(msgspec.json.encode(schedule.to_spec()), type=ScheduleSpec)
+    assert Schedule.from_spec(stored) == schedule
+    with pytest.raises(InvalidSchedule, match="parameters cannot be stored"):
+        Cron("@daily", parameters={"session": object()})
