@@ -23,7 +23,7 @@ endif
 # $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python.
 sync = uv=$$(.ci/bootstrap) && "$$uv" sync --quiet --locked --inexact --python "$(PYTHON)" $(1)
 
-.PHONY: help demo test test-slow test-served lint lint-style lint-types lint-rooms format bench clean sync sync-demo
+.PHONY: help demo test test-slow test-served test-served-sqlite test-served-postgresql lint lint-style lint-types lint-rooms format bench clean sync sync-demo
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -42,9 +42,10 @@ test-slow: sync  ## run the other tests: kills, chaos, fresh installs
 SERVED := tests/behaviour tests/engine tests/guarantees tests/caching tests/transactions tests/artifacts \
 	tests/variables tests/runtime tests/logging tests/flows tests/test_context.py tests/test_triggers.py
 
-test-served: sync  ## run the engine's tests with a server that records, on SQLite and on PostgreSQL
-	TEST_RECORDS=server-sqlite $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
-	TEST_RECORDS=server-postgresql $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
+test-served: test-served-sqlite test-served-postgresql  ## run the engine's tests with a server that records, on SQLite and on PostgreSQL
+
+test-served-sqlite test-served-postgresql: test-served-%: sync
+	TEST_RECORDS=server-$* $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
 
 lint: lint-style lint-types lint-rooms  ## check style, formatting, types and who imports whom
 

@@ -253,6 +253,10 @@ class InvalidRequest(BackendError):
     """The server cannot take what it was sent; the message says which value is wrong."""
 
 
+class InvalidParameters(BackendError, ValueError):
+    """Parameters of a run of a deployment do not fit the schema of its flow."""
+
+
 class ChangedMeanwhile(BackendError):
     """Somebody else changed an object since it was read: read it again and decide anew."""
 
