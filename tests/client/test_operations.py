@@ -27,7 +27,7 @@ from dalsegno.settings import temporary_settings
 
 NO_ID = uuid.UUID(int=7)
 NOT_FOR_PROGRAMS = re.compile(
-    r"/$|/api/docs|/api/log(in|out)|/api/me/password|/logs/download|/api/results/|/api/engine/"
+    r"^(?!/api/)|/api/docs|/api/log(in|out)|/api/me/password|/logs/download|/api/results/|/api/engine/"
 )
 """Pages, what needs a browser's session, files for people, and what the engine itself asks."""
 SAMPLES: dict[str, Any] = {

@@ -11,6 +11,7 @@ import msgspec
 
 from dalsegno._backend.operations import PATH, RESULTS_PATH
 from dalsegno.model.roles import Role
+from dalsegno.server.page import ADDRESSES
 
 METRICS = "/metrics"
 
@@ -109,8 +110,14 @@ _ACCESS = (
     _route("GET", "/api/audit-log", Role.ADMIN, 200, 400, 401, 403, 422, 503),
 )
 
+# What everybody may read: the page without any data.
+_PAGE = (
+    *(_route("GET", address, None, 200, 304) for address in ADDRESSES),
+    _route("GET", "/assets/{name:str}", None, 200, 404),
+)
+
 ROUTES: tuple[Route, ...] = (
-    _route("GET", "/", Role.VIEWER, 200, 401),
+    *_PAGE,
     _route("GET", "/api/health", None, 200),
     _route("GET", "/api/ready", None, 200, 503),
     _route("GET", "/api/version", None, 200),
