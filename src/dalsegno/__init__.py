@@ -108,6 +108,7 @@ _MODULES = {
     "pausing",
     "results",
     "runtime",
+    "schedules",
     "serializers",
     "settings",
     "states",

@@ -132,6 +132,10 @@ class InvalidNameError(DalsegnoException, ValueError):
     """A name holds characters that it may not hold."""
 
 
+class InvalidSchedule(DalsegnoException, ValueError):
+    """A schedule cannot be: the message says which value is wrong, where, and what it may be."""
+
+
 class MappingLengthMismatch(DalsegnoException):
     """The iterables given to `map` have different lengths."""
 
@@ -266,6 +270,10 @@ class InvalidInput(BackendError):
 
 class InvalidRequest(BackendError):
     """The server cannot take what it was sent; the message says which value is wrong."""
+
+
+class InvalidParameters(BackendError, ValueError):
+    """Parameters of a run of a deployment do not fit the schema of its flow."""
 
 
 class ChangedMeanwhile(BackendError):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from dalsegno._backend.connect import connect, open_remote
 from dalsegno._backend.run_waiting import RunId, RunWait, read_run
-from dalsegno._engine import calling, sleeping
+from dalsegno._engine import calling, hooks, sleeping
 from dalsegno._engine.awaiting import awaited_in_coroutines, in_thread
 from dalsegno._engine.claims import kept
 from dalsegno._engine.context import tags_of
 from dalsegno._engine.dispatch import in_async_context
-from dalsegno._engine.drivers import driven, driven_async
+from dalsegno._engine.drivers import drive, driven, driven_async
 from dalsegno._engine.replay import RerunPolicy
 from dalsegno._engine.resuming import claimed_execution, fork_execution, resumed_execution
 from dalsegno._processes import current_process
@@ -23,6 +23,7 @@ from dalsegno.flows import Flow, load_flow_from_entrypoint
 from dalsegno.model.ids import id_text, parse_id
 from dalsegno.model.queue import ClaimRuns
 from dalsegno.model.resources.flow_runs import FlowRun
+from dalsegno.model.states import STATE_CODES
 from dalsegno.model.views import FlowRunView
 from dalsegno.pausing import (
     apause_flow_run,
@@ -170,6 +171,37 @@ def execute_flow_run(id: RunId, *, flow: Flow[..., Any] | None = None, return_st
             backend.crash_attempt(view.id, claimed.attempt, f"It could not be begun: {type(error).__name__}: {error}")
             raise
         return _execute(x, view, return_state)
+
+
+class ClaimedAttempt:
+    """An attempt of a flow run that somebody else has claimed, and whose lease they renew, to be executed here.
+
+    Making it loads the flow and its parameters; raises what keeps it from being begun.
+    """
+
+    def __init__(self, id: bytes, attempt: int, entrypoint: str | None = None) -> None:
+        backend = connect()
+        self._view = read_run(backend, id)
+        flow = _load_flow(self._view) if entrypoint is None else load_flow_from_entrypoint(entrypoint)
+        self._execution = claimed_execution(backend, flow, self._view, attempt)
+
+    def execute(self) -> Any:
+        """Execute it; return its final State. Raises what broke it off, once that is recorded, and BackendError."""
+        return _execute(self._execution, self._view, True)
+
+    @property
+    def concluded(self) -> bool:
+        """Whether it came to an end of its own."""
+        run = self._execution.run
+        return run.ended or run.refused
+
+    def call_hooks(self) -> None:
+        """In place of executing it: call the hooks of the final state in which its process has left it."""
+        x, seen = self._execution, self._view.state
+        code = STATE_CODES[seen.type]
+        x.run.history.append((code, seen.timestamp, seen.name, seen.message))
+        x.run.refused = True  # The record stays as it is; the hooks see it.
+        drive(hooks.call_all(hooks.for_state(x.flow, code), x.flow, x.run, None))
 
 
 @awaited_in_coroutines

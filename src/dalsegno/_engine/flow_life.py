@@ -263,16 +263,14 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     if flow.on_running_hooks:
         yield from hooks.call_all(flow.on_running_hooks, flow, run, scope)
     args, kwargs = flow.plan.arguments(x.parameters)
+    call = Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, scope.log_prints, timed_out)
+    spans = x.session.spans
     try:
-        try:
-            value = yield Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, scope.log_prints, timed_out)
-        except FlowRunTimeoutError:
-            submissions.abandon(RunCancelled("The time of its flow run was up."))
-            raise
-        except (Exception, RunSuspended):
-            yield from wait_for_submitted(submissions)
-            raise
-        yield from wait_for_submitted(submissions)
+        value = yield from (
+            call_and_wait(call, submissions)
+            if spans is None
+            else spans.flow(run, call, lambda: call_and_wait(call, submissions))
+        )
         state = yield from state_of(value)
     except Exception as error:
         return failure(x, error)
@@ -287,6 +285,20 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     if state is None:
         return (COMPLETED, now()), unquoted(value)
     return entry_of(state), raw_data(state)
+
+
+def call_and_wait(call: Call, submissions: Submissions) -> Generator[Step, Any, Any]:
+    """Call the body, and wait for what it submitted, also if it failed."""
+    try:
+        value = yield call
+    except FlowRunTimeoutError:
+        submissions.abandon(RunCancelled("The time of its flow run was up."))
+        raise
+    except (Exception, RunSuspended):
+        yield from wait_for_submitted(submissions)
+        raise
+    yield from wait_for_submitted(submissions)
+    return value
 
 
 def new_scope(x: FlowExecution) -> FlowRunContext:

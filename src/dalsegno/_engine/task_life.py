@@ -235,7 +235,8 @@ def body(x: TaskExecution) -> Life:
             yield from given_up(x)
             return
         try:
-            value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
+            call = Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
+            value = (yield call) if x.session.spans is None else (yield from x.session.spans.task(run, call))
         except Exception as error:
             if run.refused:
                 yield from given_up(x)
@@ -252,10 +253,7 @@ def body(x: TaskExecution) -> Life:
             if run.refused:
                 yield from given_up(x)
                 return
-            if type(value) in _SCALARS:
-                state = None
-            else:
-                state = yield from state_of(value)
+            state = None if type(value) in _SCALARS else (yield from state_of(value))
             if state is None:
                 value = unquoted(value)
                 x.session.keeper.keep_task_result(x, value)

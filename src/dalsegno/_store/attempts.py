@@ -123,11 +123,15 @@ def request_cancel(connection: Connection, flow_run_id: bytes, now: int) -> bool
             (now, root.id),
         )
         return True
-    message = "Cancelled while no process was executing it."
-    unfinished = crashes.unfinished_of_root(connection, root.id)
-    crashes.end_runs(connection, unfinished, [], _CANCELLED, message, now, now)
-    recovery.end_claim(connection, root.id, now, recover=False)
+    cancel_idle(connection, root.id, "Cancelled while no process was executing it.", now)
     return True
+
+
+def cancel_idle(connection: Connection, root_run_id: bytes, message: str, now: int) -> None:
+    """Call a root run Cancelled that nobody executes, with what is nested in it; it waits in no queue any more."""
+    unfinished = crashes.unfinished_of_root(connection, root_run_id)
+    crashes.end_runs(connection, unfinished, [], _CANCELLED, message, now, now)
+    recovery.end_claim(connection, root_run_id, now, recover=False)
 
 
 def set_task_result(connection: Connection, task_run_id: bytes, result: bytes, message: str, now: int) -> None:

@@ -14,10 +14,10 @@ import msgspec
 from dalsegno._store import attempts, crashes, processes, recovery
 from dalsegno._store.attempts import Root
 from dalsegno._store.connection import Connection, Database
+from dalsegno._store.parameter_checks import misfits
 from dalsegno._store.statements import locking
 from dalsegno.exceptions import InvalidInput, ObjectNotFound, StateConflict
 from dalsegno.model.ids import new_id
-from dalsegno.model.json_schema import problems
 from dalsegno.model.pauses import EXPIRED, BeginPause, PauseView, ResumedRun, ResumeRun
 from dalsegno.model.states import STATE_CODES, StateType
 
@@ -213,9 +213,9 @@ def _check_input(root: Root, pause: PauseView, given: str | None) -> None:
         value: Any = {} if given is None else msgspec.json.decode(given)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"{root} cannot take the input: it is no JSON ({error}).") from error
-    wrong = [(where or "the input", what) for where, what in problems(msgspec.json.decode(pause.schema), value)]
+    wrong = [(where or "input", what) for where, what in misfits(msgspec.json.decode(pause.schema), value)]
     if wrong:
-        text = "; ".join(f"{where} {what}" for where, what in wrong)
+        text = "; ".join(f"{where}: {what}" for where, what in wrong)
         raise InvalidInput(f"{root} cannot take the input: {text}.", wrong)
 
 
