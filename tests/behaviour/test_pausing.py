@@ -260,6 +260,16 @@ def test_a_pause_whose_time_is_up_fails_the_flow_unless_it_is_caught() -> None:
             return "nobody came"
         return "somebody came"
 
+    @flow
+    def again() -> int:
+        with pytest.raises(FlowPauseTimeout):
+            pause_flow_run(timeout=0.05)
+        return pause_flow_run(wait_for_input=int)
+
+    with running(again) as run:
+        paused("again")
+        resume_flow_run(run_of("again").id, 5)  # of the one whose time is up nobody is asked any more
+        assert run.end() == 5
     state = pausing(return_state=True)
     assert (state.name, state.message) == ("Failed", "The flow was failed and never resumed.")
     assert catching() == "nobody came"
@@ -328,6 +338,26 @@ def test_the_flows_own_timeout_stands_still_while_it_is_paused(in_loop: bool) ->
             resume_flow_run(run_of(name).id)
             with pytest.raises(FlowRunTimeoutError):
                 run.end()
+
+
+@pytest.mark.behaviour(157)
+def test_in_the_main_thread_too_and_what_was_left_of_the_time_is_left_afterwards() -> None:
+    @flow(timeout_seconds=2.0)
+    def pausing() -> None:
+        pause_flow_run()
+        time.sleep(60)
+
+    def resume() -> None:
+        paused("pausing")
+        time.sleep(2.2)
+        resume_flow_run(run_of("pausing").id)
+
+    helper = threading.Thread(target=resume)
+    helper.start()
+    with pytest.raises(FlowRunTimeoutError):
+        pausing()
+    helper.join()
+    assert state_names("pausing") == ["Pending", "Running", "Paused", "Running", "TimedOut"]
 
 
 # --- B158 to B160: suspension

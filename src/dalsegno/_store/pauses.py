@@ -44,7 +44,9 @@ _REFUSE = "UPDATE pause SET answered = NULL, answer = NULL, seen = 0, problem = 
 _SEEN = "UPDATE pause SET seen = 1 WHERE id = ? AND answered IS NOT NULL AND seen = 0"
 _OPEN = f"""
     SELECT {_COLUMNS} FROM pause
-    WHERE root_run_id = ? AND attempt = (SELECT attempt FROM flow_run WHERE id = ?) AND answered IS NULL ORDER BY id
+    WHERE root_run_id = ? AND attempt = (SELECT attempt FROM flow_run WHERE id = ?) AND answered IS NULL
+        AND (kind <> 'pause' OR deadline IS NULL OR deadline > ?)
+    ORDER BY id
 """
 _ANSWER = "UPDATE pause SET answered = ?, answer = ?, problem = NULL WHERE id = ?"
 _LET_GO = "UPDATE flow_run SET process_id = NULL WHERE (id = ? OR root_run_id = ?) AND state_type < 6"
@@ -100,9 +102,9 @@ def read(connection: Connection, id: bytes, now: int) -> PauseView | None:
     return None if row is None else _view(row, now)
 
 
-def open_pauses(connection: Connection, root_run_id: bytes, now: int | None = None) -> list[PauseView]:
-    """Return what a root run, and what is nested in it, waits for; without `now` not how long it still does."""
-    return [_view(row, now) for row in connection.execute(_OPEN, (root_run_id, root_run_id)).fetchall()]
+def open_pauses(connection: Connection, root_run_id: bytes, now: int) -> list[PauseView]:
+    """Return what a root run, and what is nested in it, waits for."""
+    return [_view(row, now) for row in connection.execute(_OPEN, (root_run_id, root_run_id, now)).fetchall()]
 
 
 def resume(connection: Connection, asked: ResumeRun, now: int) -> ResumedRun:
@@ -235,7 +237,7 @@ def _wake(connection: Connection, root_run_id: bytes, attempt: int, now: int) ->
     return True
 
 
-def _view(row: tuple[Any, ...], now: int | None) -> PauseView:
+def _view(row: tuple[Any, ...], now: int) -> PauseView:
     id, flow_run_id, kind, key, schema, description, begun, deadline, answered, answer, problem = row
     return PauseView(
         id=id,
@@ -246,7 +248,7 @@ def _view(row: tuple[Any, ...], now: int | None) -> PauseView:
         description=description,
         begun=begun,
         deadline=deadline,
-        left=None if deadline is None or now is None else max(0.0, (deadline - now) / 1e6),
+        left=None if deadline is None else max(0.0, (deadline - now) / 1e6),
         answered=answered,
         answer=answer,
         problem=problem,
