@@ -267,8 +267,9 @@ def test_a_pause_whose_time_is_up_fails_the_flow_unless_it_is_caught() -> None:
         return pause_flow_run(wait_for_input=int)
 
     with running(again) as run:
-        paused("again")
-        resume_flow_run(run_of("again").id, 5)  # of the one whose time is up nobody is asked any more
+        # Of the one whose time is up nobody is asked any more.
+        until(lambda: [pause.schema is not None for pause in run_of("again").pauses or []] == [True])
+        resume_flow_run(run_of("again").id, 5)
         assert run.end() == 5
     state = pausing(return_state=True)
     assert (state.name, state.message) == ("Failed", "The flow was failed and never resumed.")
