@@ -37,7 +37,6 @@ _ONCE = frozenset(
         "claim_runs",
         "create_limit",
         "delete_limit",
-        "resume_run",
         "request_deployment_run",
         "roll_back_deployment",
         "delete_deployment",
@@ -47,6 +46,7 @@ _ONCE = frozenset(
         "delete_pool",
         "create_queue",
         "delete_queue",
+        "resume_run",
     }
 )
 _ROLES: Mapping[str, Role] = {
@@ -100,8 +100,18 @@ _ROLES: Mapping[str, Role] = {
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
 _NOT_AUDITED = frozenset(
-    {"deliver", "heartbeat", "end_process", "put_cached", "wait_for_wish", "worker_heartbeat", "worker_gone"}
-    | {"begin_pause", "send_input", "take_input"}
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "put_cached",
+        "wait_for_wish",
+        "begin_pause",
+        "send_input",
+        "take_input",
+        "worker_heartbeat",
+        "worker_gone",
+    }
 )
 _NOT_REMOTE = frozenset({"url", "close", "clean_up", "tend"})
 

@@ -174,7 +174,8 @@ def _delete_root(database: Database, root: bytes) -> int:
     while results := slices.delete(lambda connection, rows: _delete_task_runs(connection, root, rows)):
         delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
-    _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
+    for table in ("run_request", "run_key"):
+        _change(database, f"DELETE FROM {table} WHERE flow_run_id = ?", root)
     database.write(lambda connection: pauses.forget(connection, root))
     rows = database.write(lambda connection: _delete_flow_runs(connection, root))
     delete_files(root, (result for row in rows for result in row[1:]))

@@ -1,4 +1,4 @@
--- compatible from: 1
+-- compatible from: 2
 -- Runs that wait for somebody or for a time, and what is sent to runs.
 
 -- A pause is known by its step; a row stays as long as the run, for the step is answered by it on replay.
