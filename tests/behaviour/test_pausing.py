@@ -657,3 +657,15 @@ def test_models_are_received_by_their_class_and_answered() -> None:
         assert run.end() == f"dalsegno.flow-run.{id_text(run_of('asking').id)}"
     with pytest.raises(TypeError, match="has no field 'colour'"):
         Approval.with_initial_data(colour="red")
+
+
+@pytest.mark.behaviour(153)
+def test_a_pause_is_a_step_of_a_drawing() -> None:
+    @flow
+    def drawn() -> None:
+        double(1)
+        pause_flow_run(wait_for_input=int)
+        suspend_flow_run()
+
+    graph = drawn.generate_mermaid_graph()
+    assert all(f'["{name}"]' in graph for name in ("double", "pause_flow_run", "suspend_flow_run")), graph
