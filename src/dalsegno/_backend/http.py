@@ -85,7 +85,12 @@ class HttpBackend:
             setattr(self, operation.name, functools.partial(self._call, operation))
         self.find_cached = self._or_a_miss(operations()["find_cached"])
         self.wait_for_change = self._in_time(operations()["wait_for_change"], api.timeout / 2)
+        self.wait_for_work = self._in_time(operations()["wait_for_work"], api.timeout / 2)
         self.wait_for_wish = self._in_time(operations()["wait_for_wish"], api.timeout / 2)
+
+    def tend(self) -> float | None:
+        """Do nothing: the server keeps its schedules and leases."""
+        return None
 
     def clean_up(self) -> int:
         """Do nothing: the server keeps its own house."""
@@ -136,9 +141,9 @@ class HttpBackend:
 
         return find
 
-    def _in_time(self, operation: Operation, longest: float) -> Callable[[Any, float], Any]:
-        """Return a wait of which the server answers before this side takes it for gone."""
-        return lambda what, timeout: self._call(operation, what, min(timeout, longest))
+    def _in_time(self, operation: Operation, longest: float) -> Callable[..., Any]:
+        """Return a wait, its timeout last, which the server answers before this side takes it for gone."""
+        return lambda *arguments: self._call(operation, *arguments[:-1], min(arguments[-1], longest))
 
     def _request(self, operation: Operation, body: bytes) -> bytes:
         headers = self._headers

@@ -31,6 +31,28 @@ if TYPE_CHECKING:
     from dalsegno._engine.spans import Spans
 
 
+class Wishes:
+    """What somebody wants of the run before its next task: a pause, or that it is suspended."""
+
+    def __init__(self) -> None:
+        self.wanted: bool | None = None
+        """True: to be suspended."""
+        self.pause_id: bytes | None = None
+        """The pause that was begun for it."""
+        self.over: Any = None
+        """Done when that pause is over: a bell."""
+        self.lock = threading.Lock()
+
+    def note(self, suspend: bool) -> None:
+        """Note a wish; one that is obeyed already is not another."""
+        if self.pause_id is None:
+            self.wanted = suspend
+
+    def fulfilled(self) -> None:
+        """Forget it."""
+        self.wanted = self.pause_id = None
+
+
 class NoJournal:
     """Takes the place of the journal in a process that was forked by user code: nothing is recorded there."""
 
@@ -72,6 +94,11 @@ class Session:
         self.detached = False
         self.stop: type[BaseException] | None = None
         """Why no task may start any more: RunCancelled, RunFenced."""
+        self.claimed = False
+        """The run was claimed from the queue: when it is suspended, it is queued again."""
+        self.suspension: tuple[str, dict[str, Any]] | None = None
+        """Why the run gives its process back, and the details of that state."""
+        self.wishes = Wishes()
         self.signal: BaseException | None = None
         """The signal that made a loop cancel the coroutines of the run."""
         self.interrupts: list[Callable[[type[BaseException]], None]] = []
@@ -87,6 +114,9 @@ class Session:
 
     def on_cancel_requested(self) -> None:
         self._stop(RunCancelled)
+
+    def on_pause_requested(self, suspend: bool) -> None:
+        self.wishes.note(suspend)
 
     def on_fenced(self) -> None:
         self._stop(RunFenced)

@@ -91,6 +91,7 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
                 "log": logging.getLogger("dalsegno.server"),
                 "accounts": Accounts(backend.database, passwords or Passwords()),
                 "auditing": auditing,
+                "page_files": page.PageFiles(page.FOLDER),
                 "authenticator": Authenticator(backend.database, settings.server),
             }
         ),

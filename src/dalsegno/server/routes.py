@@ -11,6 +11,7 @@ import msgspec
 
 from dalsegno._backend.operations import PATH, RESULTS_PATH
 from dalsegno.model.roles import Role
+from dalsegno.server.page import ADDRESSES
 
 METRICS = "/metrics"
 
@@ -75,6 +76,9 @@ _READING: tuple[Route, ...] = (
 )
 _COMMANDS: tuple[Route, ...] = (
     _route("POST", _FLOW_RUN + "/cancel", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/pause", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/suspend", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/resume", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
     _route("DELETE", _FLOW_RUN, Role.OPERATOR, 204, 400, 404, 409, 413, 503),
     _route("POST", _FLOW_RUN + "/set-state", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
     _route("POST", _FLOW_RUN + "/retry", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
@@ -109,8 +113,14 @@ _ACCESS = (
     _route("GET", "/api/audit-log", Role.ADMIN, 200, 400, 401, 403, 422, 503),
 )
 
+# What everybody may read: the page without any data.
+_PAGE = (
+    *(_route("GET", address, None, 200, 304) for address in ADDRESSES),
+    _route("GET", "/assets/{name:str}", None, 200, 404),
+)
+
 ROUTES: tuple[Route, ...] = (
-    _route("GET", "/", Role.VIEWER, 200, 401),
+    *_PAGE,
     _route("GET", "/api/health", None, 200),
     _route("GET", "/api/ready", None, 200, 503),
     _route("GET", "/api/version", None, 200),
@@ -133,7 +143,7 @@ ROUTES: tuple[Route, ...] = (
     _route("HEAD", RESULTS_PATH + "{name:path}", Role.VIEWER, 204, 400, 404, 503),
     _route("DELETE", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 404, 503),
     # Which role an operation needs, and whether it is audited, stands beside its signature.
-    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 404, 409, 413, 415, 503),
+    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 404, 409, 413, 415, 422, 503),
 )
 
 

@@ -158,6 +158,16 @@ class FlowsSettings(msgspec.Struct, frozen=True):
     default_retry_delay_seconds: Annotated[kind.Delays, "How long to wait before each retry."] = 0.0
 
 
+class PausesSettings(msgspec.Struct, frozen=True):
+    """How runs wait."""
+
+    suspend_sleep_from: Annotated[
+        kind.OptionalSeconds,
+        "From which length on a sleep gives the process back, of a run that was claimed from the queue; others sleep "
+        "in their process. None: never.",
+    ] = 300.0
+
+
 class ReplaySettings(msgspec.Struct, frozen=True):
     """How calls are matched with those of earlier attempts."""
 
@@ -195,6 +205,31 @@ class LeasesSettings(msgspec.Struct, frozen=True):
         "How long a process on another machine, or a claim, may be silent before it counts as gone; of the server, "
         "where there is one.",
     ] = 30.0
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """Workers, which execute runs that were asked for."""
+
+    start_method: Annotated[
+        kind.StartMethod,
+        "How runs get their processes. auto: forked from a template process that has imported the flow already, "
+        "where that is safe. spawn: always a fresh process.",
+    ] = "auto"
+    cancel_grace: Annotated[
+        kind.Seconds, "How long a cancelled run has to end before its whole process group is killed."
+    ] = 30.0
+    templates: Annotated[kind.PositiveNumber, "Most template processes that a worker keeps."] = 8
+    healthcheck_host: Annotated[kind.Text, "The address of a worker's health endpoint."] = "127.0.0.1"
+    healthcheck_port: Annotated[kind.Number, "Its port; 0: any that is free."] = 8080
+    output_tail: Annotated[
+        kind.Size, "Bytes of a run's standard error that are kept, for the message if it crashes."
+    ] = 8192
+
+
+class SchedulerSettings(msgspec.Struct, frozen=True):
+    """Runs that schedules ask for."""
+
+    late_after: Annotated[kind.Seconds, "How long after it was due a run that waits is called Late."] = 15.0
 
 
 class RetentionSettings(msgspec.Struct, frozen=True):
@@ -237,8 +272,11 @@ class Settings(msgspec.Struct, frozen=True):
     results: ResultsSettings = ResultsSettings()
     tasks: TasksSettings = TasksSettings()
     flows: FlowsSettings = FlowsSettings()
+    pauses: PausesSettings = PausesSettings()
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
     traces: TracesSettings = TracesSettings()
