@@ -53,9 +53,7 @@ def test_a_run_is_asked_for_and_waited_for(etl: Flow[..., Any], folder: Path) ->
 def test_in_a_coroutine_it_is_awaited(etl: Flow[..., Any]) -> None:
     @flow
     async def parent() -> str:
-        runs: list[Any] = await asyncio.gather(
-            run_deployment("etl/eu"), run_deployment("etl/eu", parameters={"n": 2})
-        )
+        runs: list[Any] = await asyncio.gather(run_deployment("etl/eu"), run_deployment("etl/eu", parameters={"n": 2}))
         return ",".join(run.state.name for run in runs)
 
     with served(etl.to_deployment("eu")):

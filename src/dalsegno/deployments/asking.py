@@ -23,8 +23,8 @@ from dalsegno._engine.context import TaskRunContext, current_scope, current_tags
 from dalsegno._engine.dispatch import in_async_context
 from dalsegno._engine.outside import wait_outside
 from dalsegno._engine.parameters import serialize_parameters
-from dalsegno.exceptions import DalsegnoException, FlowRunWaitTimeout, ObjectNotFound
-from dalsegno.model.deployments import DeploymentFilter, DeploymentRun, DeploymentView
+from dalsegno.exceptions import BackendUnavailable, DalsegnoException, FlowRunWaitTimeout, ObjectNotFound
+from dalsegno.model.deployments import DeploymentFilter, DeploymentRun, DeploymentView, RequestedRun
 from dalsegno.model.ids import parse_id
 from dalsegno.model.resources.flow_runs import FlowRun, to_flow_run
 from dalsegno.model.states import TERMINAL_TYPES, StateType
@@ -205,7 +205,7 @@ def _perform(deployment: str, asked: dict[str, Any], manner: _Manner) -> str:
         found = find_deployment(backend, deployment)
         request = _request(found, asked, parent)
         id = (
-            backend.request_deployment_run(request).flow_run_id
+            _ask(backend, request).flow_run_id
             if request.idempotency_key is not None
             else _by_address(backend, request, scope.task_run.idempotency_key)
         )
@@ -223,7 +223,7 @@ def _by_address(backend: Backend, request: DeploymentRun, address: str) -> bytes
     number = 0
     while True:
         request.idempotency_key = f"{address}-{number}"
-        made = backend.request_deployment_run(request)
+        made = _ask(backend, request)
         if made.created:
             return made.flow_run_id
         run = read_run(backend, made.flow_run_id)
@@ -232,10 +232,19 @@ def _by_address(backend: Backend, request: DeploymentRun, address: str) -> bytes
         number += 1
 
 
+def _ask(backend: Backend, request: DeploymentRun) -> RequestedRun:
+    """Ask for a run, by a key: should the answer be lost, asking once more gives the same run."""
+    try:
+        return backend.request_deployment_run(request)
+    except BackendUnavailable:
+        return backend.request_deployment_run(request)
+
+
 def _without_run(name: str, asked: dict[str, Any], manner: _Manner) -> FlowRun:
     with _backend(manner) as backend:
         request = _request(find_deployment(backend, name), asked, None)
-        made = backend.request_deployment_run(request)
+        request.idempotency_key = request.idempotency_key or str(uuid.uuid4())
+        made = _ask(backend, request)
         return manner.until_ended(backend, made.flow_run_id)
 
 

@@ -15,7 +15,7 @@ from dalsegno._code.storage import Storage, storage_of
 from dalsegno.deployments.entrypoints import EntrypointType, local_source
 from dalsegno.deployments.limits import limit_of
 from dalsegno.deployments.options import DeploymentOptions, check_names, schedules_of
-from dalsegno.exceptions import ParameterTypeError
+from dalsegno.exceptions import ConfigurationError, ParameterTypeError
 from dalsegno.model.deployments import CodeSource, DeploymentSpec, DeploymentView
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class RunnerDeployment:
             schedules=schedules_of(options),
             **values,
         )
-        return cls(spec, storage)
+        return cls(_checked(spec), storage)
 
     @classmethod
     def from_entrypoint(cls, entrypoint: str, name: str, **options: Unpack[DeploymentOptions]) -> RunnerDeployment:
@@ -131,6 +131,14 @@ class RunnerDeployment:
     def applied(self) -> DeploymentView:
         """Do what `apply` does; return the deployment as it is then."""
         return connect().apply_deployment(self.spec)
+
+
+def _checked(spec: DeploymentSpec) -> DeploymentSpec:
+    """Return a spec whose values are of the kinds that they have to be. Raises ConfigurationError."""
+    try:
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(spec), type=DeploymentSpec)
+    except (msgspec.ValidationError, TypeError, OverflowError) as error:
+        raise ConfigurationError(f"Deployment '{spec.flow_name}/{spec.name}' cannot be: {error}.") from None
 
 
 def checked_parameters(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
