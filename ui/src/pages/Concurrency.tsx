@@ -81,7 +81,7 @@ function Limits({
                 <th>Name</th>
                 <th>Slots in use</th>
                 <th>Waiting</th>
-                <th>Come back</th>
+                <th className="wide-only">Come back</th>
                 <th>
                   <span className="visually-hidden">Actions</span>
                 </th>
@@ -98,7 +98,7 @@ function Limits({
                     <Meter limit={limit} />
                   </td>
                   <td className="number">{limit.waiting}</td>
-                  <td className="number">
+                  <td className="number wide-only">
                     {limit.slot_decay_per_second > 0 ? `${limit.slot_decay_per_second} per second` : "when released"}
                   </td>
                   <td className="end">

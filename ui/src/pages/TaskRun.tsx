@@ -57,8 +57,7 @@ function Loaded({ run }: { run: TaskRun }) {
             to="/task-runs/$id"
             params={{ id: run.id }}
             search={each === "logs" ? {} : { tab: each }}
-            aria-current={each === tab ? "page" : undefined}
-            activeProps={{}}
+            activeOptions={{ exact: true, includeSearch: true }}
             replace
           >
             {TITLES[each]}

@@ -77,9 +77,8 @@ function Loaded({ run }: { run: FlowRun }) {
             key={each}
             to="/runs/$id"
             params={{ id: run.id }}
-            search={each === "timeline" ? {} : { tab: each }}
-            aria-current={each === tab ? "page" : undefined}
-            activeProps={{}}
+            search={each !== "timeline" ? { tab: each } : search.task === undefined ? {} : { task: search.task }}
+            activeOptions={{ exact: true, includeSearch: true }}
             replace
           >
             {TITLES[each]}

@@ -89,7 +89,7 @@ export function Timeline({ nodes, attempt, selected, onSelect, onOpen }: Props) 
     <div className="timeline">
       <div className="timeline-bar">
         <span className="grow muted small number">
-          {nodes.length.toLocaleString()} task runs
+          {nodes.length.toLocaleString()} task {nodes.length === 1 ? "run" : "runs"}
           {nodes.some((node) => node.attempt < attempt) && " · striped ↺: kept from an earlier attempt"}
         </span>
         <Button look="narrow" aria-pressed={showsCritical} onClick={() => setShowsCritical(!showsCritical)}>
