@@ -74,7 +74,7 @@ function Limits({
       {limits.data === undefined && limits.error === null && <Loading />}
       {limits.data !== undefined && limits.items.length === 0 && <Empty title="There are none">{children}</Empty>}
       {limits.items.length > 0 && (
-        <div className="table-wrap" tabIndex={0} role="region" aria-label={title}>
+        <div className="table-wrap" tabIndex={0} role="group" aria-label={title}>
           <table className="table">
             <thead>
               <tr>
@@ -105,7 +105,7 @@ function Limits({
                     <span className="row actions">
                       <Button
                         look="narrow"
-                        aria-label={`Who holds ${limit.name}`}
+                        aria-label={`Holders of ${limit.name}`}
                         onClick={() => onOpen({ holders: limit })}
                       >
                         Holders…

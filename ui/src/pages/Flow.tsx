@@ -41,7 +41,7 @@ export default function FlowPage() {
           </span>
         )}
       </div>
-      {flow.data.description !== null && <Markdown text={flow.data.description} />}
+      {flow.data.description !== null && <Markdown text={flow.data.description} under={1} />}
       <RunBars flow={name} />
       <FlowRunList search={search} />
     </div>

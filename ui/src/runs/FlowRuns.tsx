@@ -82,7 +82,9 @@ export function FlowRunList({ search, wholesale = false }: { search: RunSearch; 
         head={
           narrow ? undefined : (
             <>
-              <HeadCell />
+              <HeadCell>
+                <span className="visually-hidden">Selected</span>
+              </HeadCell>
               <HeadCell>State</HeadCell>
               <HeadCell>Run</HeadCell>
               <HeadCell>Tags</HeadCell>
