@@ -164,6 +164,17 @@ def wide(count: int = 10_000) -> None:
 
 
 @flow
+def talks(lines: int, folder: str) -> None:
+    """Log so many lines, and one more when it is told to."""
+    log = get_run_logger()
+    for number in range(lines):
+        log.warning("line %d of many", number) if number % 100 == 0 else log.info("line %d of many", number)
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.05)
+    log.info("the last word")
+
+
+@flow
 def waits(folder: str) -> None:
     """Run until it is told to stop."""
     step(1)
