@@ -27,8 +27,8 @@ NODE := $(if $(shell command -v node),,--group page)
 sync = uv=$$(.ci/bootstrap) && HATCH_BUILD_NO_HOOKS=true "$$uv" sync --quiet --locked --inexact \
 	--python "$(PYTHON)" $(1) $(NODE)
 
-.PHONY: help demo test test-slow test-served lint lint-style lint-types lint-rooms lint-page format ui ui-build \
-	screenshots bench clean sync sync-demo
+.PHONY: help demo test test-slow test-served test-served-sqlite test-served-postgresql lint lint-style lint-types \
+	lint-rooms lint-page format ui ui-build screenshots bench clean sync sync-demo
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -47,9 +47,10 @@ test-slow: sync  ## run the other tests: kills, chaos, fresh installs
 SERVED := tests/behaviour tests/engine tests/guarantees tests/caching tests/transactions tests/artifacts \
 	tests/variables tests/runtime tests/logging tests/flows tests/test_context.py tests/test_triggers.py
 
-test-served: sync  ## run the engine's tests with a server that records, on SQLite and on PostgreSQL
-	TEST_RECORDS=server-sqlite $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
-	TEST_RECORDS=server-postgresql $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
+test-served: test-served-sqlite test-served-postgresql  ## run the engine's tests with a server that records, on SQLite and on PostgreSQL
+
+test-served-sqlite test-served-postgresql: test-served-%: sync
+	TEST_RECORDS=server-$* $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
 
 lint: lint-style lint-types lint-rooms lint-page  ## check style, formatting, types and who imports whom
 

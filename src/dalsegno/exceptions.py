@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -72,6 +73,15 @@ class RunCancelled(BaseException):
     """Raised inside a run that is to be cancelled; a BaseException so that `except Exception` lets it through."""
 
 
+class RunSuspended(BaseException):
+    """Raised inside a run that gives its process back until it is resumed; a BaseException so that `except Exception`
+    lets it through."""
+
+
+class FlowPauseTimeout(DalsegnoException, TimeoutError):
+    """A paused flow run was not resumed in time."""
+
+
 class Skip(DalsegnoException):
     """Raise it in a task to end it as Skipped: dependents are skipped too unless their trigger allows it.
 
@@ -120,6 +130,10 @@ class ParameterTypeError(DalsegnoException):
 
 class InvalidNameError(DalsegnoException, ValueError):
     """A name holds characters that it may not hold."""
+
+
+class InvalidSchedule(DalsegnoException, ValueError):
+    """A schedule cannot be: the message says which value is wrong, where, and what it may be."""
 
 
 class MappingLengthMismatch(DalsegnoException):
@@ -245,8 +259,21 @@ class StateConflict(BackendError):
     """The run is in a state from which it cannot go to the one that was asked for."""
 
 
+class InvalidInput(BackendError):
+    """What a paused run was resumed with does not fit what it waits for; the message names the field."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = list(fields)
+        """What is wrong, by field; empty where it is only told in words."""
+
+
 class InvalidRequest(BackendError):
     """The server cannot take what it was sent; the message says which value is wrong."""
+
+
+class InvalidParameters(BackendError, ValueError):
+    """Parameters of a run of a deployment do not fit the schema of its flow."""
 
 
 class ChangedMeanwhile(BackendError):

@@ -20,6 +20,7 @@ from dalsegno._engine.options import NotSet, check_timeout
 from dalsegno._engine.retrying import RetryDelays, retry_policy
 from dalsegno._engine.states import State
 from dalsegno.model.records import EntryPoint, FlowDefinition, TaskDefinition
+from dalsegno.model.words import random_run_name
 from dalsegno.settings import get_current_settings
 from dalsegno.tasks import Task
 
@@ -163,8 +164,16 @@ class Flow(Decorated[P, R]):
     def render_run_name(self, parameters: dict[str, Any]) -> str:
         """Return the name of a run: from the template, or else two random words."""
         if self.flow_run_name is None:
-            return naming.random_run_name()
+            return random_run_name()
         return naming.render_run_name(self.flow_run_name, parameters, "flow")
+
+    def prepare(self) -> None:
+        """Do now what the first run of it would do: read its source, and the types of its parameters."""
+        from dalsegno._engine.parameters import prepare
+
+        _ = self.definition
+        if self.should_validate_parameters:
+            prepare(self.plan, self.fn)
 
     def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return parameters as the annotations want them. Raises ParameterTypeError."""

@@ -16,11 +16,10 @@ from dalsegno._engine.naming import (
     check_run_name,
     flow_name,
     function_name,
-    random_run_name,
     render_run_name,
 )
-from dalsegno._engine.words import ADJECTIVES, NOUNS
 from dalsegno.exceptions import InvalidNameError
+from dalsegno.model.words import ADJECTIVES, NOUNS, random_run_name
 
 
 def nightly_orders(day: str) -> None: ...

@@ -98,6 +98,7 @@ def _embedded(url: str, settings: Settings, *, upgrade: bool = False) -> StoreBa
         runs_age=settings.retention.runs,
         logs_age=settings.retention.logs,
         lease=settings.leases.length,
+        late_after=settings.scheduler.late_after,
         upgrade=upgrade,
     )
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from typing import Any
 
+from dalsegno._backend.embedded_deployments import DeploymentOperations
 from dalsegno._store import (
     apply,
     artifacts,
@@ -13,15 +16,18 @@ from dalsegno._store import (
     cache,
     changes,
     crashes,
+    inputs,
     leases,
     limits,
     logs,
+    pauses,
     queries,
     queue,
     replay,
     retention,
     slots,
     variables,
+    work,
 )
 from dalsegno._store.connection import Database
 from dalsegno._store.opening import open_database
@@ -35,6 +41,7 @@ from dalsegno.model.limits import (
     SlotAnswer,
     SlotHolderView,
 )
+from dalsegno.model.pauses import BeginPause, InputView, PauseView, ResumedRun, ResumeRun, SendInput, TakeInput
 from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
@@ -55,7 +62,7 @@ from dalsegno.model.views import (
 _DAY = 86_400.0
 
 
-class StoreBackend:
+class StoreBackend(DeploymentOperations):
     """Keeps the records in a database. What the methods do stands in `dalsegno._backend.protocol`."""
 
     spools = False
@@ -67,12 +74,16 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        late_after: float = 15.0,
     ) -> None:
         self.database = database
         self.lease = round(lease * 1e6)
         self._runs_age = runs_age
         self._logs_age = logs_age
+        self._late_after = late_after
         self._writer = apply.Writer(self.database, self.lease)
+        self.on_delivered: Callable[[Batch, Receipt], None] | None = None
+        """Is told of each batch that was applied."""
 
     @classmethod
     def open(
@@ -86,6 +97,7 @@ class StoreBackend:
         runs_age: float | None = 90 * _DAY,
         logs_age: float | None = 30 * _DAY,
         lease: float = leases.DEFAULT_LENGTH / 1e6,
+        late_after: float = 15.0,
         upgrade: bool = False,
     ) -> StoreBackend:
         """Return a backend over the database of a URL; PostgreSQL's tables are made and changed only with `upgrade`."""
@@ -97,7 +109,7 @@ class StoreBackend:
             listen_url=listen_url,
             upgrade=upgrade,
         )
-        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease)
+        return cls(database, runs_age=runs_age, logs_age=logs_age, lease=lease, late_after=late_after)
 
     @classmethod
     def in_file(cls, path: str, **options: Any) -> StoreBackend:
@@ -123,6 +135,8 @@ class StoreBackend:
     def deliver(self, batch: Batch) -> Receipt:
         receipt = apply.deliver(self._writer, batch, self.database.now())
         self.database.announce(changes.of_batch(batch))
+        if self.on_delivered is not None:
+            self.on_delivered(batch, receipt)
         return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
@@ -186,7 +200,7 @@ class StoreBackend:
     def request_run(self, request: RequestRun) -> bool:
         now = self.database.now()
         done = self.database.write(lambda connection: queue.request(connection, request, now), repeatable=True)
-        self._announce("flow_run", request.flow_run_id)
+        self.database.announce(changes.Changes(frozenset({"flow_run", "ready"}), frozenset({request.flow_run_id})))
         return done
 
     def set_priority(self, flow_run_id: bytes, priority: int) -> bool:
@@ -200,6 +214,22 @@ class StoreBackend:
         if claimed:
             self._announce("flow_run")
         return claimed
+
+    def look_for_work(self, request: ClaimRuns) -> work.Waiting:
+        """Tell whether runs for such a claim wait, or when the next one will."""
+        now = self.database.now()
+        return self.database.read(lambda connection: work.look(connection, request, now))
+
+    def wait_for_work(self, request: ClaimRuns, token: Any, timeout: float) -> Any:
+        give_up = time.monotonic() + timeout
+        pause = 0.0
+        while True:
+            newer = self.database.wait_for_change(token, pause)
+            waiting = self.look_for_work(request)
+            left = give_up - time.monotonic()
+            if left <= 0 or (waiting.now if newer != token else pause > 0):
+                return newer
+            token, pause = newer, waiting.pause(left)
 
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         now = self.database.now()
@@ -222,6 +252,56 @@ class StoreBackend:
         )
         self._announce("flow_run", flow_run_id)
         return done
+
+    def tend(self) -> float | None:
+        from dalsegno._services import reaper, scheduler
+
+        now = self.database.now()
+        reaper.tick(self.database, self.lease, now)
+        more = scheduler.tick(self.database, self._late_after, now)
+        return 0.0 if more else scheduler.INTERVAL
+
+    # --- pauses and inputs
+
+    def begin_pause(self, pause: BeginPause) -> PauseView:
+        now = self.database.now()
+        return self.database.write(lambda connection: pauses.begin(connection, pause, now), repeatable=True)
+
+    def read_pause(self, id: bytes) -> PauseView | None:
+        now = self.database.now()
+        return self.database.read(lambda connection: pauses.read(connection, id, now))
+
+    def list_pauses(self, root_run_id: bytes) -> list[PauseView]:
+        now = self.database.now()
+        return self.database.read(lambda connection: pauses.open_pauses(connection, root_run_id, now))
+
+    def request_pause(self, flow_run_id: bytes, suspend: bool) -> bool:
+        now = self.database.now()
+        done = self.database.write(lambda connection: pauses.ask(connection, flow_run_id, now, suspend=suspend))
+        self._announce("flow_run", flow_run_id)
+        self.database.announce_wish()
+        return done
+
+    def resume_run(self, request: ResumeRun) -> ResumedRun:
+        now = self.database.now()
+        resumed = self.database.write(lambda connection: pauses.resume(connection, request, now), durable=True)
+        self._announce("flow_run", resumed.root_run_id)
+        self.database.announce_wish()
+        return resumed
+
+    def send_input(self, message: SendInput) -> bool:
+        now = self.database.now()
+        done = self.database.write(
+            lambda connection: inputs.send(connection, message, now), durable=True, repeatable=True
+        )
+        self._announce("input")
+        return done
+
+    def take_input(self, request: TakeInput) -> InputView | None:
+        # Whoever waits asks after each change: looking costs no turn at writing.
+        if self.database.read(lambda connection: inputs.find(connection, request)) is None:
+            return None
+        return self.database.write(lambda connection: inputs.take(connection, request), repeatable=True)
 
     # --- concurrency
 
@@ -370,6 +450,7 @@ class StoreBackend:
     def find_crashed(self) -> int:
         now = self.database.now()
         found = crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
+        found += pauses.expire(self.database, now)
         if found:
             self._announce("flow_run")
             # If one was only thought to be gone, it corrects that; and the sockets of the others are removed.

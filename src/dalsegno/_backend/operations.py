@@ -29,12 +29,31 @@ COMPRESSED = "deflate"
 
 # What each needs, and whether doing it twice is the same as doing it once.
 _ONCE = frozenset(
-    {"open_run", "delete_flow_run", "set_variable", "unset_variable", "claim_runs", "create_limit", "delete_limit"}
+    {
+        "open_run",
+        "delete_flow_run",
+        "set_variable",
+        "unset_variable",
+        "claim_runs",
+        "create_limit",
+        "delete_limit",
+        "request_deployment_run",
+        "roll_back_deployment",
+        "delete_deployment",
+        "create_schedule",
+        "delete_schedule",
+        "create_pool",
+        "delete_pool",
+        "create_queue",
+        "delete_queue",
+        "resume_run",
+    }
 )
 _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,
     "end_process": Role.OPERATOR,
+    "wait_for_wish": Role.OPERATOR,
     "open_run": Role.OPERATOR,
     "put_cached": Role.OPERATOR,
     "request_cancel": Role.OPERATOR,
@@ -47,6 +66,11 @@ _ROLES: Mapping[str, Role] = {
     "renew_leases": Role.OPERATOR,
     "give_back": Role.OPERATOR,
     "crash_attempt": Role.OPERATOR,
+    "begin_pause": Role.OPERATOR,
+    "request_pause": Role.OPERATOR,
+    "resume_run": Role.OPERATOR,
+    "send_input": Role.OPERATOR,
+    "take_input": Role.OPERATOR,
     "acquire_slots": Role.OPERATOR,
     "release_slots": Role.OPERATOR,
     "renew_slots": Role.OPERATOR,
@@ -56,10 +80,40 @@ _ROLES: Mapping[str, Role] = {
     "delete_limit": Role.EDITOR,
     "set_variable": Role.EDITOR,
     "unset_variable": Role.EDITOR,
+    "apply_deployment": Role.EDITOR,
+    "update_deployment": Role.EDITOR,
+    "roll_back_deployment": Role.EDITOR,
+    "delete_deployment": Role.EDITOR,
+    "create_schedule": Role.EDITOR,
+    "update_schedule": Role.EDITOR,
+    "delete_schedule": Role.EDITOR,
+    "create_pool": Role.EDITOR,
+    "update_pool": Role.EDITOR,
+    "delete_pool": Role.EDITOR,
+    "create_queue": Role.EDITOR,
+    "update_queue": Role.EDITOR,
+    "delete_queue": Role.EDITOR,
+    "request_deployment_run": Role.OPERATOR,
+    "note_deployment_problem": Role.OPERATOR,
+    "worker_heartbeat": Role.OPERATOR,
+    "worker_gone": Role.OPERATOR,
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
-_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached"})
-_NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish"})
+_NOT_AUDITED = frozenset(
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "put_cached",
+        "wait_for_wish",
+        "begin_pause",
+        "send_input",
+        "take_input",
+        "worker_heartbeat",
+        "worker_gone",
+    }
+)
+_NOT_REMOTE = frozenset({"url", "close", "clean_up", "tend"})
 
 
 class Operation:

@@ -7,6 +7,18 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from dalsegno.model.deployments import (
+    DeploymentChange,
+    DeploymentFilter,
+    DeploymentRun,
+    DeploymentSpec,
+    DeploymentVersion,
+    DeploymentView,
+    NewSchedule,
+    RequestedRun,
+    ScheduleView,
+    Wait,
+)
 from dalsegno.model.limits import (
     AcquireSlots,
     LimitChange,
@@ -16,8 +28,20 @@ from dalsegno.model.limits import (
     SlotAnswer,
     SlotHolderView,
 )
+from dalsegno.model.pauses import BeginPause, InputView, PauseView, ResumedRun, ResumeRun, SendInput, TakeInput
+from dalsegno.model.pools import (
+    NewPool,
+    NewQueue,
+    PoolChange,
+    PoolView,
+    QueueChange,
+    QueueView,
+    WorkerRecord,
+    WorkerView,
+)
 from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import Batch, Receipt
+from dalsegno.model.schedules import ScheduleSpec
 from dalsegno.model.views import (
     ArtifactView,
     CacheEntry,
@@ -116,6 +140,14 @@ class Backend(Protocol):
         """Claim runs that wait, under a lease that has to be renewed: the most urgent first."""
         ...
 
+    def wait_for_work(self, request: ClaimRuns, token: Any, timeout: float) -> Any:
+        """Wait until there may be runs for such a claim that were not there at the change token `token`.
+
+        For so many seconds at most. Return the token as it is then, for the next wait; None is older than any. Claim
+        when it returns, whatever it returns.
+        """
+        ...
+
     def renew_leases(self, process_id: bytes, held: dict[bytes, int]) -> Receipt:
         """Renew the leases of claimed runs, each at an attempt, and learn what is wanted of them."""
         ...
@@ -127,8 +159,149 @@ class Backend(Protocol):
     def crash_attempt(self, flow_run_id: bytes, attempt: int, message: str) -> bool:
         """Call the attempt of a claimed run Crashed, for a reason that is known, and recover it by its policy.
 
-        False: that attempt is over already.
+        One that was to be cancelled is called Cancelled, and not recovered. False: that attempt is over already.
         """
+        ...
+
+    def tend(self) -> float | None:
+        """Do what a server does besides answering (schedules that are due, leases that ended), where none does.
+
+        Returns after how many seconds it is to be done again; None: there is a server that does it.
+        """
+        ...
+
+    # --- deployments
+    def apply_deployment(self, spec: DeploymentSpec) -> DeploymentView:
+        """Deploy: make a deployment, or bring it to what its code says now, but for what was changed by hand.
+
+        Raises ObjectNotFound for a work pool that is not there, InvalidRequest for what cannot be.
+        """
+        ...
+
+    def update_deployment(self, id: bytes, change: DeploymentChange) -> DeploymentView:
+        """Change a deployment by hand. Raises ObjectNotFound or InvalidRequest."""
+        ...
+
+    def roll_back_deployment(self, id: bytes, number: int) -> DeploymentView:
+        """Bring a deployment back to a version of it, as a new version. Raises ObjectNotFound."""
+        ...
+
+    def delete_deployment(self, id: bytes) -> bool:
+        """Delete a deployment; its runs stay, and those that wait are cancelled. False: there is none."""
+        ...
+
+    def read_deployment(self, id: bytes) -> DeploymentView:
+        """Return a deployment. Raises ObjectNotFound."""
+        ...
+
+    def find_deployment(self, flow_name: str, name: str) -> DeploymentView | None: ...
+    def list_deployments(self, filter: DeploymentFilter, page: Page) -> list[DeploymentView]: ...
+    def list_deployment_versions(self, id: bytes, limit: Limit = 200) -> list[DeploymentVersion]:
+        """Return what was deployed, the newest first."""
+        ...
+
+    def note_deployment_problem(self, id: bytes, problem: str | None) -> None:
+        """Note why the code of a deployment could not be loaded; None: it could."""
+        ...
+
+    def request_deployment_run(self, request: DeploymentRun) -> RequestedRun:
+        """Ask for a run of a deployment. Raises ObjectNotFound, InvalidParameters or InvalidRequest."""
+        ...
+
+    def explain_wait(self, flow_run_id: bytes) -> Wait:
+        """Say why a run waits."""
+        ...
+
+    # --- schedules
+    def create_schedule(self, new: NewSchedule) -> ScheduleView:
+        """Make a schedule. Raises ObjectNotFound, ObjectAlreadyExists or InvalidRequest."""
+        ...
+
+    def update_schedule(self, id: bytes, spec: ScheduleSpec) -> ScheduleView:
+        """Change a schedule. Raises ObjectNotFound, ObjectAlreadyExists or InvalidRequest."""
+        ...
+
+    def delete_schedule(self, id: bytes) -> bool:
+        """Delete a schedule. False: there is none."""
+        ...
+
+    # --- work pools
+    def create_pool(self, new: NewPool) -> PoolView:
+        """Make a work pool. Raises ObjectAlreadyExists or InvalidRequest."""
+        ...
+
+    def update_pool(self, name: str, change: PoolChange) -> PoolView:
+        """Change a work pool. Raises ObjectNotFound or InvalidRequest."""
+        ...
+
+    def delete_pool(self, name: str) -> bool:
+        """Delete a work pool. False: there is none. Raises InvalidRequest while deployments use it."""
+        ...
+
+    def find_pool(self, name: str) -> PoolView | None: ...
+    def list_pools(self, page_after: str | None, limit: Limit = 200) -> list[PoolView]:
+        """Return a page of work pools by name."""
+        ...
+
+    def create_queue(self, new: NewQueue) -> QueueView:
+        """Make a queue of a pool. Raises ObjectNotFound, ObjectAlreadyExists or InvalidRequest."""
+        ...
+
+    def update_queue(self, pool: str, name: str, change: QueueChange) -> QueueView:
+        """Change a queue. Raises ObjectNotFound or InvalidRequest."""
+        ...
+
+    def delete_queue(self, pool: str, name: str) -> bool:
+        """Delete a queue. False: there is none. Raises InvalidRequest while deployments use it."""
+        ...
+
+    def list_queues(self, pool: str | None) -> list[QueueView]:
+        """Return the queues of a pool, or of all, in the order in which they are served."""
+        ...
+
+    # --- workers
+    def worker_heartbeat(self, worker: WorkerRecord) -> None:
+        """Say that a worker is there. Raises ObjectNotFound if its pool is not."""
+        ...
+
+    def worker_gone(self, process_id: bytes) -> None:
+        """Say that a worker has ended."""
+        ...
+
+    def list_workers(self, pool: str | None) -> list[WorkerView]:
+        """Return the workers of a pool, or all, the newest first."""
+        ...
+
+    # --- pauses and inputs
+    def begin_pause(self, pause: BeginPause) -> PauseView:
+        """Note that a run waits for somebody, or for a time; return the pause, which may have been answered.
+
+        Raises ObjectNotFound.
+        """
+        ...
+
+    def read_pause(self, id: bytes) -> PauseView | None: ...
+    def list_pauses(self, root_run_id: bytes) -> list[PauseView]:
+        """Return what a root run, and what is nested in it, waits for."""
+        ...
+
+    def request_pause(self, flow_run_id: bytes, suspend: bool) -> bool:
+        """Ask a live run to pause, or to be suspended, before its next task. False: it waits already.
+
+        Raises ObjectNotFound or StateConflict.
+        """
+        ...
+
+    def resume_run(self, request: ResumeRun) -> ResumedRun:
+        """Have a run that waits go on. Raises ObjectNotFound, StateConflict, or InvalidInput."""
+        ...
+
+    def send_input(self, message: SendInput) -> bool:
+        """Keep an input for a run. False: it was sent before. Raises ObjectNotFound or StateConflict."""
+        ...
+
+    def take_input(self, request: TakeInput) -> InputView | None:
+        """Take the oldest input of a run that nobody has taken; None: there is none."""
         ...
 
     # --- concurrency

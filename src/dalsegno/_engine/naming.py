@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dalsegno._engine.calls import compile_call
-from dalsegno._engine.words import ADJECTIVES, NOUNS
 from dalsegno.exceptions import InvalidNameError
 
 RunNameTemplate = str | Callable[..., str]
@@ -102,13 +100,3 @@ def _formatted(template: str, parameters: Mapping[str, Any], kind: str) -> str:
         ) from error
     except AttributeError as error:
         raise AttributeError(f"{kind}_run_name {template!r} cannot be filled in: {error}") from error
-
-
-def random_run_name() -> str:
-    """Return two random words, such as ``"brave-otter"``.
-
-    They come from the system's randomness: a seed that a user sets does not repeat them, nor does a fork.
-    """
-    number = int.from_bytes(os.urandom(8), "little")
-    number, adjective = divmod(number, len(ADJECTIVES))
-    return f"{ADJECTIVES[adjective]}-{NOUNS[number % len(NOUNS)]}"

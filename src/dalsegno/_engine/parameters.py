@@ -66,6 +66,19 @@ class ParameterTypes:
 
         return parameter_models.schema(self._plan, self._annotated())
 
+    def prepare(self) -> None:
+        """Do now what the first call would do."""
+        annotated = self._annotated()
+        if not all(self._exact.values()):
+            self._made(annotated)
+
+    def _made(self, annotated: dict[str, Any]) -> Any:
+        from dalsegno._engine import parameter_models
+
+        if self._model is None:
+            self._model = parameter_models.model(self._plan, annotated)
+        return self._model
+
     def _annotated(self) -> dict[str, Any]:
         if self._types is None:
             annotated = resolve_annotations(self._fn, self._plan, self._names)
@@ -83,11 +96,9 @@ class ParameterTypes:
 
         from dalsegno._engine import parameter_models
 
-        annotated = self._annotated()
-        if self._model is None:
-            self._model = parameter_models.model(self._plan, annotated)
+        model = self._made(self._annotated())
         try:
-            return parameter_models.coerce(self._model, self._plan, parameters)
+            return parameter_models.coerce(model, self._plan, parameters)
         except ValidationError as error:
             raise ParameterTypeError(_message(error, self._plan)) from None
 
@@ -97,6 +108,11 @@ def validate(
 ) -> dict[str, Any]:
     """Return parameters coerced by the function's annotations; see `ParameterTypes.validate`."""
     return (types or _types_of(fn, plan)).validate(parameters)
+
+
+def prepare(plan: CallPlan, fn: Callable[..., Any]) -> None:
+    """Do now what the first validation of a function's parameters would do."""
+    _types_of(fn, plan).prepare()
 
 
 def parameter_schema(fn: Callable[..., Any], plan: CallPlan) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from importlib.resources import files
 from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno.exceptions import DatabaseError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the tables that this code is written for."""
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from dalsegno._store import apply, attempts, contact, crashes, processes, recovery, slots
+from dalsegno._store import (
+    apply,
+    attempts,
+    claiming,
+    contact,
+    crashes,
+    deployment_runs,
+    processes,
+    recovery,
+    slots,
+)
 from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno._store.statements import in_chunks, locking
 from dalsegno.exceptions import BackendError, RunIsAlive
-from dalsegno.model.ids import id_time
+from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import EntryPoint, Receipt
 from dalsegno.model.states import STATE_CODES, StateType, pack_states
@@ -19,6 +27,7 @@ from dalsegno.model.states import STATE_CODES, StateType, pack_states
 _MOST = 1000
 """Runs that are claimed at once."""
 _SCHEDULED = STATE_CODES[StateType.SCHEDULED]
+_CANCELLED = STATE_CODES[StateType.CANCELLED]
 _PENDING = STATE_CODES[StateType.PENDING]
 
 _REQUEST = """
@@ -30,14 +39,10 @@ _REQUEST = """
         attempt = excluded.attempt, holder = NULL, renewed = NULL
 """
 _NEXT_ATTEMPT = "UPDATE flow_run SET attempt = ?, version = 0 WHERE id = ?"
-_CLAIM = """
-    DELETE FROM ready WHERE flow_run_id IN (
-        SELECT flow_run_id FROM ready WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock})
-    RETURNING flow_run_id, priority, due
-"""
 _RUNS = """
-    SELECT run.id, run.attempt, request.attempt, run.entry FROM flow_run AS run
-    JOIN run_request AS request ON request.flow_run_id = run.id WHERE run.id IN ({texts})
+    SELECT run.id, run.attempt, request.attempt, run.entry, request.deployment_id,
+        request.job_variables
+    FROM flow_run AS run JOIN run_request AS request ON request.flow_run_id = run.id WHERE run.id IN ({texts})
 """
 _TAKE_RUN = """
     UPDATE flow_run SET attempt = ?, version = 0, state_type = ?, state_name = NULL, end_time = NULL, process_id = ?,
@@ -47,6 +52,10 @@ _TAKE_RUN = """
 _TAKE_REQUEST = "UPDATE run_request SET holder = ?, renewed = ?, attempt = ? WHERE flow_run_id = ?"
 _RENEW = "UPDATE run_request SET renewed = ? WHERE flow_run_id = ? AND attempt = ? AND holder IS NOT NULL"
 _TOUCH = "UPDATE process SET last_seen = ? WHERE id = (SELECT process_id FROM flow_run WHERE id = ? AND attempt = ?)"
+_HELD = """
+    SELECT run.cancel_requested FROM run_request AS request JOIN flow_run AS run ON run.id = request.flow_run_id
+    WHERE request.flow_run_id = ? AND request.holder IS NOT NULL
+"""
 _NOT_BEGUN = """
     SELECT run.id, run.attempt, request.priority FROM flow_run AS run
     JOIN run_request AS request ON request.flow_run_id = run.id
@@ -83,6 +92,8 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
         connection.execute(_REQUEST, (root.id, *policy, root.attempt - 1))
         recovery.enqueue(connection, root.id, asked.priority, due)
         return True
+    if root.is_suspended:
+        raise RunIsAlive(f"{root} is suspended: resume it with `dalsegno flow-run resume {id_text(root.id)}`.")
     if not root.ended:
         raise RunIsAlive(f"{root} is being executed: cancel it, or wait for its end, before asking for it again.")
     connection.execute(_NEXT_ATTEMPT, (root.attempt + 1, root.id))
@@ -93,14 +104,7 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
 
 def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> list[ClaimedRun]:
     """Hand out runs that wait, each under a new attempt and a lease: highest priority first, then the earliest."""
-    most = max(0, min(asked.limit, _MOST))
-    values: list[Any] = [now]
-    which = "due <= ?"
-    if asked.only:
-        values = list(asked.only)
-        which = f"flow_run_id IN ({','.join('?' * len(values))})"
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    taken = connection.execute(_CLAIM.format(which=which, lock=lock), (*values, most)).fetchall()
+    taken = claiming.take(connection, asked, max(0, min(asked.limit, _MOST)), now)
     if not taken:
         return []
     contact.register(connection, asked.process, lease, now)
@@ -108,7 +112,8 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
     claimed: list[ClaimedRun] = []
     for texts, chunk in in_chunks(list(order)):
         rows = connection.execute(locking(connection, _RUNS.format(texts=texts)), chunk).fetchall()
-        for id, attempt, handed_out, entry in rows:
+        connection.execute(f"DELETE FROM pause_wish WHERE root_run_id IN ({texts})", chunk)
+        for id, attempt, handed_out, entry, deployment, variables in rows:
             # No number is ever given twice: whoever had an earlier one is fenced.
             attempt = max(attempt, handed_out + 1)
             chunk_of_states = pack_states(attempt, ASIDE, id_time(id), [(_PENDING, now)])
@@ -116,6 +121,8 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
             connection.execute(_TAKE_REQUEST, (asked.holder, now, attempt, id))
             run = ClaimedRun(flow_run_id=id, attempt=attempt, lease=lease / 1e6)
             run.entry = None if entry is None else _decode_entry(entry)
+            if deployment is not None:
+                run.deployment = deployment_runs.claimed(connection, id, deployment, variables)
             claimed.append(run)
     return sorted(claimed, key=lambda run: order[run.flow_run_id])
 
@@ -143,14 +150,13 @@ def give_back(connection: Connection, held: dict[bytes, int], now: int) -> int:
 
 def crash_attempt(connection: Connection, flow_run_id: bytes, attempt: int, message: str, now: int) -> bool:
     """Call the attempt of a claimed run Crashed, as whoever watches over its process knows why; recover it by its
-    policy. False: that attempt is over already."""
+    policy. One that was to be cancelled is Cancelled. False: that attempt is over already."""
     root = attempts.find_root(connection, flow_run_id)
-    claimed = connection.execute("SELECT holder FROM run_request WHERE flow_run_id = ?", (root.id,)).fetchone()
-    if root.attempt != attempt or root.ended or claimed is None or claimed[0] is None:
+    held = connection.execute(_HELD, (root.id,)).fetchone()
+    if root.attempt != attempt or root.ended or held is None:
         return False
-    crashes.end_runs(
-        connection, crashes.unfinished_of_root(connection, root.id), [], crashes.CRASHED, message, now, now
-    )
+    code = crashes.CRASHED if held[0] is None else _CANCELLED
+    crashes.end_runs(connection, crashes.unfinished_of_root(connection, root.id), [], code, message, now, now)
     recovery.end_claim(connection, root.id, now, recover=True)
     return True
 

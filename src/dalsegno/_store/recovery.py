@@ -30,7 +30,9 @@ _SCHEDULE = """
     WHERE id = ?
 """
 _READY = """
-    INSERT INTO ready (flow_run_id, priority, due) VALUES (?, ?, ?)
+    INSERT INTO ready (flow_run_id, priority, due, queue_id, deployment_id, concurrency_key)
+    SELECT flow_run_id, CAST(? AS BIGINT), CAST(? AS BIGINT), queue_id, deployment_id, concurrency_key
+    FROM run_request WHERE flow_run_id = ?
     ON CONFLICT (flow_run_id) DO UPDATE SET priority = excluded.priority, due = excluded.due
 """
 _NOT_READY = "DELETE FROM ready WHERE flow_run_id = ?"
@@ -84,7 +86,7 @@ def schedule(
 
 def enqueue(connection: Connection, root_run_id: bytes, priority: int, due: int) -> None:
     """Have a run wait to be claimed."""
-    connection.execute(_READY, (root_run_id, priority, due))
+    connection.execute(_READY, (priority, due, root_run_id))
 
 
 def aside(id: bytes, attempt: int, entry: tuple[object, ...], now: int) -> bytes:

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "variable": ("variable", "Get, set and list variables."),
     "gcl": ("gcl", "Global concurrency limits."),
     "concurrency-limit": ("concurrency_limit", "Limits on tags of task runs."),
+    "worker": ("worker", "Execute runs that were asked for."),
     "server": ("server", "Start and stop the server."),
     "user": ("user", "List, make and delete the users of a server."),
     "api-key": ("api_key", "Make, list and revoke the API keys of a server."),

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from dalsegno.model.deployments import ClaimedDeployment
 from dalsegno.model.records import EntryPoint, FlowDefinition, FlowRunSnapshot, ProcessRecord
 
 
@@ -37,6 +38,12 @@ class ClaimRuns(msgspec.Struct, kw_only=True):
     holder: str
     """The name of who claims, for people."""
     limit: int = 1
+    pool: str | None = None
+    """Of this work pool."""
+    queues: list[str] = []
+    """Of these queues of the pool; empty: of all."""
+    deployments: list[bytes] = []
+    """Without a pool: of these deployments, which have none either."""
     only: list[bytes] = []
 
 
@@ -49,3 +56,4 @@ class ClaimedRun(msgspec.Struct, kw_only=True):
     lease: float
     """Seconds."""
     entry: EntryPoint | None = None
+    deployment: ClaimedDeployment | None = None

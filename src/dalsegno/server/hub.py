@@ -37,7 +37,10 @@ class Hub:
         self._lock = threading.Lock()
         self._heard: Changes | None = None
         self._unlisten: Callable[[], None] | None = None
+        self._published = float("-inf")
         self._handlers: dict[int, Any] = {}
+        self.at_stop: list[Callable[[], None]] = []
+        """Called when everybody is to be let go."""
 
     @property
     def number(self) -> int:
@@ -57,6 +60,8 @@ class Hub:
         """Let everybody go who waits."""
         self.stopping = True
         self._next.set()
+        for let_go in self.at_stop:
+            let_go()
         if self._unlisten is not None:
             self._unlisten()
             self._unlisten = None
@@ -97,13 +102,18 @@ class Hub:
 
     def _publish_soon(self) -> None:
         assert self._loop is not None
-        self._loop.call_later(INTERVAL, self._publish)
+        left = self._published + INTERVAL - self._loop.time()
+        if left > 0:
+            self._loop.call_later(left, self._publish)
+        else:
+            self._publish()
 
     def _publish(self) -> None:
         with self._lock:
             changes, self._heard = self._heard, None
         if changes is None:
             return
+        self._published = asyncio.get_running_loop().time()
         self._number += 1
         self._lately.append(changes)
         published, self._next = self._next, asyncio.Event()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno._services import reaper, retention
+from dalsegno._services import reaper, retention, scheduler
 from dalsegno._store.connection import Database
 from dalsegno.model.resources.services import ServiceView
 from dalsegno.server.access import housekeeping
@@ -49,6 +49,18 @@ def services_of(backend: StoreBackend, settings: Settings) -> list[Service]:
             "Ends leases that were not renewed, and recovers what was lost.",
             reaper.interval(lease),
             lambda: _reap(database, lease),
+        ),
+        Service(
+            "scheduler",
+            "Queues the runs of schedules that are due, and calls runs late that wait too long.",
+            scheduler.INTERVAL,
+            lambda: scheduler.tick(database, settings.scheduler.late_after, database.now()),
+        ),
+        Service(
+            "workers",
+            "Forgets workers that were not heard of for a day.",
+            3600.0,
+            lambda: scheduler.forget_workers(database, database.now()) < 0,
         ),
         Service(
             "retention",

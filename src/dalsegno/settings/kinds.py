@@ -206,3 +206,4 @@ Delays: TypeAlias = Annotated[
 WhoLogsIn: TypeAlias = Annotated[
     Literal["auto", "always", "remote"], Kind("auto, always or remote", _one_of("auto", "always", "remote"))
 ]
+StartMethod: TypeAlias = Annotated[Literal["auto", "spawn"], Kind("auto or spawn", _one_of("auto", "spawn"))]

@@ -254,7 +254,6 @@ CREATE TABLE ready (
     priority INTEGER NOT NULL,           -- higher goes first
     due INTEGER NOT NULL                 -- not before
 ) WITHOUT ROWID;
-CREATE INDEX ready_in_order ON ready (priority DESC, due, flow_run_id);
 
 CREATE TABLE concurrency_limit (
     id BLOB NOT NULL PRIMARY KEY,
@@ -307,3 +306,165 @@ CREATE TABLE slot_use (
     used_at INTEGER NOT NULL,
     PRIMARY KEY (limit_id, key)
 ) WITHOUT ROWID;
+
+-- Deployments, their versions and schedules, work pools with their queues, and workers.
+
+CREATE TABLE work_pool (
+    id BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    description TEXT,
+    base_job_template TEXT NOT NULL,     -- JSON
+    concurrency_limit INTEGER,           -- NULL: none
+    paused INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE work_queue (
+    id BLOB NOT NULL PRIMARY KEY,
+    pool_id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    priority INTEGER NOT NULL,           -- 1 goes first
+    concurrency_limit INTEGER,
+    paused INTEGER NOT NULL,
+    last_polled INTEGER,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX work_queue_by_name ON work_queue (pool_id, name);
+
+CREATE TABLE deployment (
+    id BLOB NOT NULL PRIMARY KEY,
+    flow_name TEXT NOT NULL,
+    name TEXT NOT NULL,
+    said BLOB NOT NULL,                  -- DeploymentSpec as msgpack: what was deployed last
+    spec BLOB NOT NULL,                  -- ... with what was changed by hand since
+    version_number INTEGER NOT NULL,
+    queue_id BLOB,                       -- NULL: for whoever serves it
+    concurrency_limit INTEGER,           -- of spec, for the queue
+    collision_strategy TEXT NOT NULL,
+    start_rate REAL,                     -- runs a minute; NULL: no limit
+    next_start INTEGER,                  -- not before, by that rate
+    paused INTEGER NOT NULL,
+    problem TEXT,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX deployment_by_name ON deployment (flow_name, name);
+CREATE INDEX deployment_by_queue ON deployment (queue_id) WHERE queue_id IS NOT NULL;
+CREATE INDEX deployment_limited ON deployment (id) WHERE concurrency_limit IS NOT NULL OR start_rate IS NOT NULL;
+
+CREATE TABLE deployment_version (
+    deployment_id BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    said BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    PRIMARY KEY (deployment_id, number)
+) WITHOUT ROWID;
+
+CREATE TABLE schedule (
+    id BLOB NOT NULL PRIMARY KEY,
+    deployment_id BLOB NOT NULL,
+    slug TEXT,
+    spec BLOB NOT NULL,                  -- ScheduleSpec as msgpack
+    said BLOB,                           -- ... as it was deployed last; NULL: it was made by hand
+    next_tick INTEGER,                   -- NULL: paused, or over
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX schedule_by_deployment ON schedule (deployment_id, id);
+CREATE INDEX schedule_due ON schedule (next_tick) WHERE next_tick IS NOT NULL;
+
+-- By which wish a run was asked for: the same wish is not granted twice. As long as the run.
+CREATE TABLE run_key (
+    key BLOB NOT NULL PRIMARY KEY,       -- hash of the deployment and the key
+    flow_run_id BLOB NOT NULL,
+    deployment_id BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX run_key_by_run ON run_key (flow_run_id);
+
+CREATE TABLE worker (
+    process_id BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    pool_id BLOB,                        -- NULL: it serves deployments of its own
+    record BLOB NOT NULL,                -- WorkerRecord as msgpack
+    started INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    lease INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX worker_by_pool ON worker (pool_id, last_seen) WHERE pool_id IS NOT NULL;
+
+CREATE TABLE served_deployment (
+    deployment_id BLOB NOT NULL,
+    process_id BLOB NOT NULL,
+    PRIMARY KEY (deployment_id, process_id)
+) WITHOUT ROWID;
+
+ALTER TABLE flow_run ADD COLUMN deployment_id BLOB;
+CREATE INDEX flow_run_by_deployment ON flow_run (deployment_id, id) WHERE deployment_id IS NOT NULL;
+
+ALTER TABLE run_request ADD COLUMN deployment_id BLOB;
+ALTER TABLE run_request ADD COLUMN version_number INTEGER;
+ALTER TABLE run_request ADD COLUMN queue_id BLOB;
+ALTER TABLE run_request ADD COLUMN concurrency_key TEXT;
+ALTER TABLE run_request ADD COLUMN job_variables TEXT;
+ALTER TABLE run_request ADD COLUMN schedule_id BLOB;
+ALTER TABLE run_request ADD COLUMN parent_flow_run_id BLOB;
+CREATE INDEX run_request_in_queue ON run_request (queue_id) WHERE holder IS NOT NULL AND queue_id IS NOT NULL;
+CREATE INDEX run_request_of_deployment ON run_request (deployment_id, concurrency_key)
+    WHERE holder IS NOT NULL AND deployment_id IS NOT NULL;
+
+ALTER TABLE ready ADD COLUMN queue_id BLOB;
+ALTER TABLE ready ADD COLUMN deployment_id BLOB;
+ALTER TABLE ready ADD COLUMN concurrency_key TEXT;
+ALTER TABLE ready ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX ready_in_order ON ready (queue_id, priority DESC, due, flow_run_id);
+CREATE INDEX ready_of_deployment ON ready (deployment_id, priority DESC, due) WHERE deployment_id IS NOT NULL;
+CREATE INDEX ready_with_key ON ready (queue_id) WHERE concurrency_key IS NOT NULL;
+CREATE INDEX ready_not_late ON ready (due) WHERE late = 0;
+
+-- Runs that wait for somebody or for a time, and what is sent to runs.
+
+-- A pause is known by its step; a row stays as long as the run, for the step is answered by it on replay.
+CREATE TABLE pause (
+    id BLOB NOT NULL PRIMARY KEY,        -- of the step's task run, or made by the store
+    root_run_id BLOB NOT NULL,
+    flow_run_id BLOB NOT NULL,
+    attempt INTEGER NOT NULL,            -- the last one that came to it
+    kind TEXT NOT NULL,                  -- pause, suspend or sleep
+    execution INTEGER NOT NULL,
+    key TEXT,
+    schema TEXT,                         -- JSON schema of the input; NULL: none is wanted
+    description TEXT,
+    begun INTEGER NOT NULL,
+    deadline INTEGER,                    -- NULL: none
+    answered INTEGER,                    -- NULL: it waits
+    answer TEXT,                         -- JSON
+    problem TEXT,
+    seen INTEGER NOT NULL                -- 1: the run knows that it was answered
+) WITHOUT ROWID;
+CREATE INDEX pause_by_root ON pause (root_run_id);
+-- Those that nobody but the store can end.
+CREATE INDEX pause_suspended ON pause (deadline) WHERE kind = 'suspend' AND answered IS NULL AND deadline IS NOT NULL;
+
+-- Live runs that are to pause (0) or to be suspended (1).
+CREATE TABLE pause_wish (
+    root_run_id BLOB NOT NULL PRIMARY KEY,
+    suspend INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE run_input (
+    id BLOB NOT NULL PRIMARY KEY,        -- of the step that sent it
+    root_run_id BLOB NOT NULL,
+    flow_run_id BLOB NOT NULL,
+    prefix TEXT NOT NULL,
+    value TEXT NOT NULL,                 -- JSON
+    sender TEXT,
+    sent INTEGER NOT NULL,
+    taken_by BLOB                        -- the step that received it; NULL: nobody yet
+) WITHOUT ROWID;
+CREATE INDEX run_input_waiting ON run_input (flow_run_id, prefix, sent, id) WHERE taken_by IS NULL;
+CREATE INDEX run_input_taken ON run_input (taken_by) WHERE taken_by IS NOT NULL;
+CREATE INDEX run_input_by_root ON run_input (root_run_id);

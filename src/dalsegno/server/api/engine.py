@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from typing import Any
 
@@ -11,8 +12,10 @@ from litestar.exceptions import ClientException, HTTPException, NotFoundExceptio
 from litestar.params import FromPath
 
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
+from dalsegno.model.queue import ClaimRuns
 from dalsegno.server.asking import ask
 from dalsegno.server.hub import Hub
+from dalsegno.server.wishes import Wishes
 
 _LONGEST_WAIT = 20.0
 """Seconds after which one who waits is answered, changed or not: before anything between here and there hangs up."""
@@ -27,8 +30,8 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
     if request.content_type[0] != MEDIA_TYPE:
         raise HTTPException(status_code=415, detail=f"Operations are asked for in {MEDIA_TYPE}.")
     body = await read_body(request)
-    if operation == "wait_for_change":
-        result = msgspec.msgpack.encode(await _wait_for_change(request, *found.read_arguments(body)))
+    if operation in _WAITS:
+        result = msgspec.msgpack.encode(await _WAITS[operation](request, *found.read_arguments(body)))
     else:
         result = await ask(request, found.call, request.app.state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
@@ -41,9 +44,37 @@ async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout:
     number = hub.number
     newer = await ask(request, state.backend.change_token)
     if newer == token:
-        await hub.wait(number, min(timeout, _LONGEST_WAIT))
+        with state.metrics.waiting("change"):
+            await hub.wait(number, min(timeout, _LONGEST_WAIT))
         newer = await ask(request, state.backend.change_token)
     return newer
+
+
+async def _wait_for_work(request: Request[Any, Any, Any], asked: ClaimRuns, token: Any, timeout: float) -> Any:
+    """Wait without a thread until something changed and there is work, or something becomes due."""
+    state = request.app.state
+    hub: Hub = state.hub
+    give_up = time.monotonic() + min(timeout, _LONGEST_WAIT)
+    pause = 0.0
+    while True:
+        number = hub.number
+        newer = await ask(request, state.backend.change_token)
+        waiting = await ask(request, state.backend.look_for_work, asked)
+        left = give_up - time.monotonic()
+        if left <= 0 or hub.stopping or (waiting.now if newer != token else pause > 0):
+            return newer
+        token, pause = newer, waiting.pause(left)
+        await hub.wait(number, pause)
+
+
+async def _wait_for_wish(request: Request[Any, Any, Any], process_id: bytes, timeout: float) -> bool:
+    state = request.app.state
+    wishes: Wishes = state.wishes
+    with state.metrics.waiting("wish"):
+        return await wishes.wait(process_id, min(timeout, _LONGEST_WAIT))
+
+
+_WAITS = {"wait_for_change": _wait_for_change, "wait_for_wish": _wait_for_wish, "wait_for_work": _wait_for_work}
 
 
 async def read_body(request: Request[Any, Any, Any]) -> bytes:

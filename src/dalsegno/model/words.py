@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 ADJECTIVES: Final = tuple(
@@ -44,3 +45,13 @@ NOUNS: Final = tuple(
     woodpecker wren yak zebra
     """.split()
 )
+
+
+def random_run_name() -> str:
+    """Return two random words, such as ``"brave-otter"``.
+
+    They come from the system's randomness: a seed that a user sets does not repeat them, nor does a fork.
+    """
+    number = int.from_bytes(os.urandom(8), "little")
+    number, adjective = divmod(number, len(ADJECTIVES))
+    return f"{ADJECTIVES[adjective]}-{NOUNS[number % len(NOUNS)]}"

@@ -1,0 +1,39 @@
+"""Queues the runs of schedules that are due, and says of runs that wait too long that they are late."""
+
+from __future__ import annotations
+
+from dalsegno._store import changes, ticking, waiting_runs, workers
+from dalsegno._store.connection import Connection, Database
+
+INTERVAL = 0.5
+"""Seconds between two ticks."""
+_SLICE = 100
+"""Schedules, or late runs, at once."""
+
+
+def tick(database: Database, late_after: float, now: int) -> bool:
+    """Queue what is due. True: there may be more."""
+    due = database.read(lambda connection: ticking.due(connection, now, _SLICE))
+    made: list[bytes] = []
+    for id in due:
+        made += database.write(lambda connection, id=id: ticking.tick(connection, id, now), repeatable=True)
+    late = _call_late(database, late_after, now)
+    if made or late:
+        database.announce(changes.Changes(frozenset({"flow_run"})))
+    return len(due) >= _SLICE or len(late) >= _SLICE
+
+
+def _call_late(database: Database, late_after: float, now: int) -> list[bytes]:
+    after = round(late_after * 1e6)
+    if not database.read(lambda connection: waiting_runs.any_late(connection, now, after)):
+        return []
+    return database.write(lambda connection: waiting_runs.call_late(connection, now, after, _SLICE), repeatable=True)
+
+
+def forget_workers(database: Database, now: int) -> int:
+    """Forget workers that were not heard of for long; return how many."""
+
+    def work(connection: Connection) -> int:
+        return workers.forget_old(connection, now)
+
+    return database.write(work, repeatable=True)

@@ -1,0 +1,254 @@
+"""Which of the runs that wait are handed out next.
+
+The order: queues by their priority, then runs by theirs, then the earliest, and among runs of one priority those of the
+concurrency key of which the fewest run. None goes beyond the limits of its pool, queue, deployment and key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from dalsegno._store import attempts
+from dalsegno._store.connection import Connection
+from dalsegno._store.statements import locking
+from dalsegno.exceptions import ObjectNotFound
+from dalsegno.model.queue import ClaimRuns
+
+Group: TypeAlias = tuple[bytes, str]
+"""What a deployment's limit holds for: it, and a concurrency key ("": none)."""
+
+_WINDOW = 100
+_MOST_WINDOWS = 200
+_MINUTE = 60_000_000
+
+_TAKE = """
+    DELETE FROM ready WHERE flow_run_id IN (
+        SELECT flow_run_id FROM ready WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock})
+    RETURNING flow_run_id, priority, due
+"""
+_TAKE_THESE = "DELETE FROM ready WHERE flow_run_id = ? RETURNING flow_run_id, priority, due"
+_CANDIDATES = """
+    SELECT flow_run_id, priority, deployment_id, coalesce(concurrency_key, '') FROM ready
+    WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock}
+"""
+_QUEUES = """
+    SELECT work_queue.id, work_queue.name, work_queue.concurrency_limit, work_queue.paused, work_pool.id,
+        work_pool.concurrency_limit, work_pool.paused
+    FROM work_queue JOIN work_pool ON work_pool.id = work_queue.pool_id WHERE work_pool.name = ?
+    ORDER BY work_queue.priority, work_queue.name
+"""
+_HELD_IN_POOL = """
+    SELECT count(*) FROM run_request WHERE holder IS NOT NULL
+        AND queue_id IN (SELECT id FROM work_queue WHERE pool_id = ?)
+"""
+_HELD_IN_QUEUE = "SELECT count(*) FROM run_request WHERE holder IS NOT NULL AND queue_id = ?"
+_LIMITED = """
+    SELECT id, concurrency_limit, collision_strategy, start_rate, next_start FROM deployment
+    WHERE concurrency_limit IS NOT NULL OR start_rate IS NOT NULL
+"""
+_RUNNING = """
+    SELECT deployment_id, coalesce(concurrency_key, ''), count(*) FROM run_request
+    WHERE holder IS NOT NULL AND deployment_id IS NOT NULL GROUP BY 1, 2
+"""
+_OLDEST = """
+    SELECT run.id FROM run_request AS request JOIN flow_run AS run ON run.id = request.flow_run_id
+    WHERE request.holder IS NOT NULL AND request.deployment_id = ? AND coalesce(request.concurrency_key, '') = ?
+        AND run.cancel_requested IS NULL
+    ORDER BY run.id LIMIT 1
+"""
+
+Taken: TypeAlias = tuple[bytes, int, int]
+"""A flow run's id, its priority, and since when it is due."""
+
+
+class _Limited(NamedTuple):
+    limit: int | None
+    strategy: str
+    rate: float | None
+    next_start: int | None
+
+
+def take(connection: Connection, asked: ClaimRuns, most: int, now: int) -> list[Taken]:
+    """Take the most urgent runs that may start out of the queue, at most so many. Raises ObjectNotFound."""
+    if most <= 0:
+        return []
+    if asked.only:
+        return _take(connection, f"flow_run_id IN ({','.join('?' * len(asked.only))})", asked.only, most)
+    if asked.pool is not None:
+        return _from_pool(connection, asked.pool, asked.queues, most, now)
+    if asked.deployments:
+        which = f"queue_id IS NULL AND deployment_id IN ({','.join('?' * len(asked.deployments))})"
+        return _Round(connection, which, list(asked.deployments), now).take(most)
+    return _take(connection, "queue_id IS NULL AND deployment_id IS NULL AND due <= ?", [now], most)
+
+
+def _from_pool(connection: Connection, pool: str, names: Sequence[str], most: int, now: int) -> list[Taken]:
+    rows = connection.execute(_QUEUES, (pool,)).fetchall()
+    if not rows:
+        raise ObjectNotFound(f"There is no work pool {pool!r}. `dalsegno work-pool create {pool}` makes it.")
+    pool_id, pool_limit, pool_paused = rows[0][4:]
+    if pool_paused:
+        return []
+    if pool_limit is not None:
+        # Whoever claims in a pool with a limit does it alone.
+        connection.execute(locking(connection, "SELECT 1 FROM work_pool WHERE id = ?"), (pool_id,))
+        most = min(most, pool_limit - connection.execute(_HELD_IN_POOL, (pool_id,)).fetchone()[0])
+    taken: list[Taken] = []
+    for id, name, limit, paused, *_ in rows:
+        room = most - len(taken)
+        if room <= 0:
+            break
+        if paused or (names and name not in names):
+            continue
+        if limit is not None:
+            connection.execute(locking(connection, "SELECT 1 FROM work_queue WHERE id = ?"), (id,))
+            room = min(room, limit - connection.execute(_HELD_IN_QUEUE, (id,)).fetchone()[0])
+        if room > 0:
+            taken += _Round(connection, "queue_id = ?", [id], now).take(room)
+    return taken
+
+
+def _take(connection: Connection, which: str, values: Sequence[Any], most: int) -> list[Taken]:
+    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
+    return connection.execute(_TAKE.format(which=which, lock=lock), (*values, most)).fetchall()
+
+
+class _Round:
+    """One claim among the runs that some condition names."""
+
+    def __init__(self, connection: Connection, which: str, values: list[Any], now: int) -> None:
+        self._connection = connection
+        self._which = f"{which} AND due <= ?"
+        self._values = [*values, now]
+        self._now = now
+
+    def take(self, most: int) -> list[Taken]:
+        """Take runs out of the queue."""
+        connection = self._connection
+        limited = {row[0]: _Limited(*row[1:]) for row in connection.execute(_LIMITED).fetchall()}
+        keyed = f"SELECT 1 FROM ready WHERE {self._which} AND concurrency_key IS NOT NULL LIMIT 1"
+        if not limited and connection.execute(keyed, self._values).fetchone() is None:
+            return _take(connection, self._which, self._values, most)
+        return _Choice(self, limited, most).taken()
+
+    def candidates(self, priority: int | None, excluded: Sequence[Group | bytes], most: int) -> list[Any]:
+        """Return the next runs, of a priority, that are of none of these groups or deployments."""
+        which, values = self._which, list(self._values)
+        if priority is not None:
+            which, values = f"{which} AND priority = ?", [*values, priority]
+        for each in excluded:
+            if isinstance(each, tuple):
+                which += " AND (deployment_id IS NULL OR deployment_id <> ? OR coalesce(concurrency_key, '') <> ?)"
+                values += each
+            else:
+                which += " AND (deployment_id IS NULL OR deployment_id <> ?)"
+                values.append(each)
+        lock = " FOR UPDATE SKIP LOCKED" if self._connection.dialect == "postgresql" else ""
+        text = _CANDIDATES.format(which=which, lock=lock)
+        return self._connection.execute(text, (*values, most)).fetchall()
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    @property
+    def now(self) -> int:
+        return self._now
+
+
+class _Choice:
+    """Runs that are chosen where deployments have limits, or runs have keys."""
+
+    def __init__(self, round: _Round, limited: dict[bytes, _Limited], most: int) -> None:
+        self._round = round
+        self._most = most
+        self._chosen: list[bytes] = []
+        self._full: dict[Group | bytes, None] = {}
+        self._ended: set[bytes] = set()
+        # Whoever claims runs of deployments with limits does it alone.
+        for id in sorted(limited):
+            round.connection.execute(locking(round.connection, "SELECT 1 FROM deployment WHERE id = ?"), (id,))
+        rows = round.connection.execute(_LIMITED).fetchall() if limited else []
+        self._limited = {row[0]: _Limited(*row[1:]) for row in rows}
+        rows = round.connection.execute(_RUNNING).fetchall()
+        self._running: Counter[Group] = Counter({(id, key): count for id, key, count in rows})
+
+    def taken(self) -> list[Taken]:
+        """Choose, and take what was chosen out of the queue."""
+        for _ in range(_MOST_WINDOWS):
+            if len(self._chosen) >= self._most or not self._choose_some():
+                break
+        connection = self._round.connection
+        found = [connection.execute(_TAKE_THESE, (id,)).fetchone() for id in self._chosen]
+        return [row for row in found if row is not None]
+
+    def _choose_some(self) -> bool:
+        """Look at runs of the highest priority, those first of whose key the fewest run. False: there is nothing."""
+        first = self._look(None, [])
+        if not first:
+            return False
+        priority = first[0][1]
+        counts = sorted({0, *(count for group, count in self._running.items() if group[1])})
+        for count in [*counts, None]:
+            busy = [] if count is None else [g for g, n in self._running.items() if g[1] and n > count]
+            rows = self._look(priority, busy)
+            if rows:
+                return self._choose(rows)
+        return self._choose(first)
+
+    def _look(self, priority: int | None, busy: Sequence[Group]) -> list[Any]:
+        done = len(self._chosen) + len(self._ended)
+        rows = self._round.candidates(priority, [*self._full, *busy], _WINDOW + done)
+        skip = {*self._chosen, *self._ended}
+        return [row for row in rows if row[0] not in skip]
+
+    def _choose(self, rows: Sequence[Any]) -> bool:
+        """Choose from a window, until a key has got one more: then others may be before it."""
+        for id, _, deployment, key in rows:
+            if len(self._chosen) >= self._most:
+                return True
+            if deployment is None:
+                self._chosen.append(id)
+                continue
+            group = (deployment, key)
+            if group in self._full or deployment in self._full or not self._may_start(id, group):
+                continue
+            self._chosen.append(id)
+            self._running[group] += 1
+            if key:
+                return True
+        return True
+
+    def _may_start(self, id: bytes, group: Group) -> bool:
+        limits = self._limited.get(group[0])
+        if limits is None:
+            return True
+        if limits.next_start is not None and limits.rate is not None and limits.next_start > self._round.now:
+            self._full[group[0]] = None
+            return False
+        if limits.limit is not None and self._running[group] >= limits.limit:
+            self._collide(id, group, limits)
+            return False
+        if limits.rate is not None:
+            self._note_start(group[0], limits, limits.rate)
+        return True
+
+    def _collide(self, id: bytes, group: Group, limits: _Limited) -> None:
+        connection, now = self._round.connection, self._round.now
+        if limits.strategy == "CANCEL_NEW":
+            self._ended.add(id)
+            message = f"Its deployment was at its limit of {limits.limit}, and cancels what comes then."
+            attempts.cancel_idle(connection, id, message, now)
+            return
+        if limits.strategy == "CANCEL_RUNNING":
+            oldest = connection.execute(_OLDEST, group).fetchone()
+            if oldest is not None:
+                attempts.request_cancel(connection, oldest[0], now)
+        self._full[group] = None
+
+    def _note_start(self, deployment: bytes, limits: _Limited, rate: float) -> None:
+        after = self._round.now + round(_MINUTE / rate)
+        self._round.connection.execute("UPDATE deployment SET next_start = ? WHERE id = ?", (after, deployment))
+        self._limited[deployment] = limits._replace(next_start=after)

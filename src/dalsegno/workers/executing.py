@@ -1,0 +1,64 @@
+"""The process of one run: executes an attempt that the worker claimed, reports, and ends."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+
+from dalsegno.exceptions import BackendError, DalsegnoException
+from dalsegno.workers.orders import Execute, Report, frame
+
+
+def execute_and_exit(order: Execute, report: int) -> None:
+    """Do what was ordered, say on the handle `report` how it went, and end the process."""
+    status = 1
+    try:
+        outcome = execute(order)
+        status = 0 if outcome.concluded else 1
+        _end_in_order()
+        os.write(report, frame(outcome))
+    finally:
+        _flush()
+        os._exit(status)
+
+
+def execute(order: Execute) -> Report:
+    """Execute an attempt, or call the hooks of a run whose own process could not."""
+    from dalsegno.flow_runs import ClaimedAttempt
+
+    try:
+        attempt = ClaimedAttempt(order.flow_run_id, order.attempt, order.entrypoint)
+    except BaseException as error:
+        return Report(message=f"It could not be begun: {_told(error)}")
+    try:
+        if order.hooks:
+            attempt.call_hooks()
+            return Report(concluded=True)
+        attempt.execute()
+    except BackendError as error:
+        return Report(message=f"Its end could not be recorded: {_told(error)}")
+    except BaseException as error:
+        # What broke it off was recorded before it was raised.
+        return Report(concluded=attempt.concluded, message=_told(error))
+    return Report(concluded=True)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, DalsegnoException):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _end_in_order() -> None:
+    """Do what Python does when a program ends: join its threads, and call what was registered for its end."""
+    threading._shutdown()  # pyright: ignore
+    atexit._run_exitfuncs()  # pyright: ignore
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
