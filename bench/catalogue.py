@@ -18,6 +18,7 @@ LONG_LIMIT_SECONDS = 900.0
 CHEAP_REPEATS = 7
 REPEATS = 5
 HEAVY_REPEATS = 3
+FEW_REPEATS = 2
 
 
 class Home(Enum):
@@ -149,7 +150,7 @@ def _served_calls(kind: str, work: str, title: str, size: int, peers: tuple[str,
         quick_sizes=(20,),
         server_on=kind,
         counts_database=work == "direct",
-        repeats=HEAVY_REPEATS,
+        repeats=HEAVY_REPEATS if work == "direct" else FEW_REPEATS,
     )
 
 
