@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import databases
 import httpx
 
+import databases
 import probe
 import serving
 from dalsegno._backend.embedded import StoreBackend

@@ -16,6 +16,7 @@ from dalsegno._backend.endpoint import headers_of, read_url, ssl_context
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, RESULTS_PATH, Operation, operations
 from dalsegno._backend.patience import Patience
 from dalsegno._backend.refusals import error_of, unreached
+from dalsegno._spans import open_tracer, trace_headers
 from dalsegno.exceptions import (
     BackendError,
     BackendUnavailable,
@@ -31,7 +32,16 @@ _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
 # Whoever calls these (the journal, the keeper of slots) has a way of waiting of their own.
 _NEVER_WAITS = frozenset(
-    {"deliver", "heartbeat", "end_process", "renew_leases", "release_slots", "renew_slots", "limited_tags"}
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "renew_leases",
+        "release_slots",
+        "renew_slots",
+        "limited_tags",
+        "wait_for_wish",
+    }
 )
 
 
@@ -59,6 +69,7 @@ class HttpBackend:
             "pool": api.timeout,
         }
         self._headers = _headers(target, settings)
+        self._is_traced = open_tracer(settings) is not None
         self._compresses = target.host not in _LOOPBACK
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context(settings) if target.scheme == b"https" else None,
@@ -73,12 +84,7 @@ class HttpBackend:
         self.find_cached = self._or_a_miss(operations()["find_cached"])
         self.wait_for_change = self._in_time(operations()["wait_for_change"], api.timeout / 2)
         self.wait_for_work = self._in_time(operations()["wait_for_work"], api.timeout / 2)
-
-    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
-        """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
-        if self._closed.wait(timeout):
-            raise BackendError(f"The connection to {self.url} was closed in this process.")
-        return False
+        self.wait_for_wish = self._in_time(operations()["wait_for_wish"], api.timeout / 2)
 
     def tend(self) -> float | None:
         """Do nothing: the server keeps its schedules and leases."""
@@ -149,6 +155,10 @@ class HttpBackend:
 
     def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
         """Send one request. Raises BackendUnavailable if there is no answer."""
+        if self._closed.is_set():
+            raise BackendError(f"The connection to {self.url} was closed in this process.")
+        if self._is_traced:
+            headers = [*headers, *trace_headers()]
         url = httpcore.URL(
             scheme=self._target.scheme,
             host=self._target.host,

@@ -46,12 +46,14 @@ _ONCE = frozenset(
         "delete_pool",
         "create_queue",
         "delete_queue",
+        "resume_run",
     }
 )
 _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,
     "end_process": Role.OPERATOR,
+    "wait_for_wish": Role.OPERATOR,
     "open_run": Role.OPERATOR,
     "put_cached": Role.OPERATOR,
     "request_cancel": Role.OPERATOR,
@@ -64,6 +66,11 @@ _ROLES: Mapping[str, Role] = {
     "renew_leases": Role.OPERATOR,
     "give_back": Role.OPERATOR,
     "crash_attempt": Role.OPERATOR,
+    "begin_pause": Role.OPERATOR,
+    "request_pause": Role.OPERATOR,
+    "resume_run": Role.OPERATOR,
+    "send_input": Role.OPERATOR,
+    "take_input": Role.OPERATOR,
     "acquire_slots": Role.OPERATOR,
     "release_slots": Role.OPERATOR,
     "renew_slots": Role.OPERATOR,
@@ -92,8 +99,21 @@ _ROLES: Mapping[str, Role] = {
     "worker_gone": Role.OPERATOR,
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
-_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached", "worker_heartbeat", "worker_gone"})
-_NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish", "tend"})
+_NOT_AUDITED = frozenset(
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "put_cached",
+        "wait_for_wish",
+        "begin_pause",
+        "send_input",
+        "take_input",
+        "worker_heartbeat",
+        "worker_gone",
+    }
+)
+_NOT_REMOTE = frozenset({"url", "close", "clean_up", "tend"})
 
 
 class Operation:

@@ -12,6 +12,7 @@ from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType, p
 from dalsegno.model.views import OpenedRun, OpenRun
 
 _PENDING = STATE_CODES[StateType.PENDING]
+_PAUSED = STATE_CODES[StateType.PAUSED]
 _CANCELLED = STATE_CODES[StateType.CANCELLED]
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
 
@@ -35,6 +36,11 @@ class Root:
 
     def __init__(self, row: tuple[bytes, str, int, int, int, bytes | None]) -> None:
         self.id, self.name, self.attempt, self.run_count, self.state_type, self.process_id = row
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it waits without a process, which is as it should be."""
+        return self.state_type == _PAUSED and self.process_id is None
 
     @property
     def ended(self) -> bool:
@@ -65,6 +71,8 @@ def settle(connection: Connection, root: Root, doing: str, now: int) -> None:
         raise RunIsAlive(
             f"{root} waits in the queue. Execute it with `dalsegno flow-run execute`, or cancel it, before {doing}."
         )
+    if root.is_suspended:
+        return
     seen = processes.find(connection, root.process_id)
     if seen is not None and seen.ended is None:
         if processes.is_there(seen, leases.counted_from(connection, now), now):
@@ -95,6 +103,7 @@ def open_run(connection: Connection, request: OpenRun, now: int, lease: int = le
         )
     settle(connection, root, "retrying it", now)
     contact.register(connection, request.process, lease, now)
+    connection.execute("DELETE FROM pause_wish WHERE root_run_id = ?", (root.id,))
     # Ending a claim may have raised the attempt.
     attempt = find_root(connection, root.id).attempt + 1
     opened = OpenedRun(attempt=attempt, run_count=root.run_count + 1)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dalsegno._store import attempts, cache
+from dalsegno._store import attempts, cache, pauses
 from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno._store.statements import in_chunks
 from dalsegno._store.stored_files import delete_files
-from dalsegno.exceptions import BackendError, ObjectNotFound
+from dalsegno.exceptions import BackendError, ObjectNotFound, RunIsAlive
 from dalsegno.model.ids import id_text, new_id
 
 T = TypeVar("T")
@@ -101,6 +101,8 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
             raise BackendError(
                 f"Flow run {id_text(flow_run_id)} is nested in {root} and is deleted with it, not alone."
             )
+        if root.is_suspended:
+            raise RunIsAlive(f"{root} is suspended and waits to be resumed: cancel it before deleting it.")
         attempts.settle(connection, root, "deleting it", now)
 
     try:
@@ -172,7 +174,9 @@ def _delete_root(database: Database, root: bytes) -> int:
     while results := slices.delete(lambda connection, rows: _delete_task_runs(connection, root, rows)):
         delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
-    _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
+    for table in ("run_request", "run_key"):
+        _change(database, f"DELETE FROM {table} WHERE flow_run_id = ?", root)
+    database.write(lambda connection: pauses.forget(connection, root))
     rows = database.write(lambda connection: _delete_flow_runs(connection, root))
     delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dalsegno._backend.protocol import Backend
 
 CANDIDATES = 20
+SUSPENDED = "Suspended"
+"""The state of a run that its process has left."""
 
 
 def execute(backend: Backend, call: Callable[[], object], find: Callable[[], bytes | None]) -> ExitCode:
@@ -46,7 +48,7 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
     finally:
         follower.stop()
     run = None if follower.flow_run_id is None else backend.read_flow_run(follower.flow_run_id)
-    if run is None or run.state.type not in TERMINAL_TYPES:
+    if run is None or not (run.state.type in TERMINAL_TYPES or run.state.name == SUSPENDED):
         if error is not None:
             raise error
         return ExitCode.FAILED

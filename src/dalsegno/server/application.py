@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 
 from dalsegno._backend.embedded import StoreBackend
+from dalsegno._spans import open_tracer
 from dalsegno.server import page, problems, reference
 from dalsegno.server.access.accounts import Accounts
 from dalsegno.server.access.auditing import Auditing
@@ -31,6 +32,7 @@ from dalsegno.server.api import (
     live,
     login,
     logs,
+    metrics,
     results,
     services,
     task_runs,
@@ -38,8 +40,10 @@ from dalsegno.server.api import (
     variables,
 )
 from dalsegno.server.hub import Hub
+from dalsegno.server.metrics import Metrics
 from dalsegno.server.services import Services, services_of
 from dalsegno.server.tracing import traced
+from dalsegno.server.wishes import Wishes
 from dalsegno.settings import Settings
 
 _LARGEST_JSON = 1_048_576
@@ -55,8 +59,20 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
     # Who is answered forgets what was sent, and lives on when this machine or the database's does not.
     backend.database.always_durable = True
     auditing = Auditing(backend.database)
+    counted = Metrics()
+    hub, wishes = Hub(), Wishes(backend.database)
+    hub.at_stop.append(wishes.stop)
+    backend.on_delivered = counted.note_batch
     app = Litestar(
-        route_handlers=[*health.routes, *engine.routes, *results.routes, *live.routes, *page.routes, _resources()],
+        route_handlers=[
+            *health.routes,
+            *metrics.routes,
+            *engine.routes,
+            *results.routes,
+            *live.routes,
+            *page.routes,
+            _resources(),
+        ],
         guards=[guard],
         exception_handlers={Exception: problems.answer},
         state=State(
@@ -66,10 +82,13 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
                 "settings": settings,
                 "services": Services(services_of(backend, settings) if settings.server.services else []),
                 "max_body_size": settings.server.max_body_size,
-                "hub": Hub(),
+                "hub": hub,
+                "wishes": wishes,
+                "metrics": counted,
                 "log": logging.getLogger("dalsegno.server"),
                 "accounts": Accounts(backend.database, passwords or Passwords()),
                 "auditing": auditing,
+                "page_files": page.PageFiles(page.FOLDER),
                 "authenticator": Authenticator(backend.database, settings.server),
             }
         ),
@@ -80,7 +99,12 @@ def create_app(backend: StoreBackend, settings: Settings, passwords: Passwords |
         logging_config=None,
     )
     # Around everything: Litestar's own middleware does not see requests that no route fits.
-    app.asgi_handler = traced(Protection(app.asgi_handler, settings.server, auditing))
+    app.asgi_handler = traced(Protection(app.asgi_handler, settings.server, auditing), counted.note_request)
+    tracer = open_tracer(settings)
+    if tracer is not None:
+        from dalsegno.server.spans import with_spans
+
+        app.asgi_handler = with_spans(app.asgi_handler, tracer)
     return app
 
 

@@ -26,6 +26,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.ObjectAlreadyExists, 409),
     (exceptions.StateConflict, 409),
     (exceptions.OnlyAdmin, 409),
+    (exceptions.InvalidInput, 422),
     (exceptions.NotAllowed, 403),
     (exceptions.MissingResult, 404),
     (exceptions.StorageError, 503),
@@ -147,7 +148,9 @@ def problem_of(error: Exception) -> ProblemDetails:
         if isinstance(error, kind):
             ours = isinstance(error, exceptions.DalsegnoException)
             name = type(error).__name__ if ours else None
-            return ProblemDetails(status=status, title=_title(status), detail=str(error), error=name)
+            fields = error.fields if isinstance(error, exceptions.InvalidInput) else []
+            errors = [FieldProblem(field=field, message=message) for field, message in fields] or None
+            return ProblemDetails(status=status, title=_title(status), detail=str(error), error=name, errors=errors)
     return ProblemDetails(
         status=500, title=_title(500), detail="It is in the server's log, under the id of this request."
     )
