@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import copy
+import pickle
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -10,7 +12,7 @@ import pytest
 
 import dalsegno
 from dalsegno.model.schedules import ScheduleSpec
-from dalsegno.schedules import Cron, Interval, RRule, Schedule
+from dalsegno.schedules import Cron, Interval, InvalidSchedule, RRule, Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ALL = [
@@ -88,3 +90,24 @@ def test_cron_reads_seconds_names_and_words() -> None:
 
 def test_the_package_has_the_module() -> None:
     assert dalsegno.schedules.Cron is Cron
+
+
+def test_plain_values_that_describe_no_schedule_are_refused() -> None:
+    for spec in (ScheduleSpec(), ScheduleSpec(interval=60, anchor_date=0, timezone="Mars/X")):
+        with pytest.raises(InvalidSchedule):
+            Schedule.from_spec(spec)
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=str)
+def test_a_schedule_can_be_copied(schedule: Schedule) -> None:
+    assert copy.deepcopy(schedule) == schedule
+    assert pickle.loads(pickle.dumps(schedule)) == schedule
+
+
+def test_parameters_are_kept_as_they_are_stored() -> None:
+    schedule = Cron("@daily", parameters={"day": date(2026, 1, 31), "sizes": (1, 2), "names": {1: "a"}})
+    assert schedule.parameters == {"day": "2026-01-31", "sizes": [1, 2], "names": {"1": "a"}}
+    stored = msgspec.json.decode(msgspec.json.encode(schedule.to_spec()), type=ScheduleSpec)
+    assert Schedule.from_spec(stored) == schedule
+    with pytest.raises(InvalidSchedule, match="parameters cannot be stored"):
+        Cron("@daily", parameters={"session": object()})

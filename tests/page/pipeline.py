@@ -19,8 +19,8 @@ from dalsegno.artifacts import (
 
 DOWN = "RATES_DOWN"
 PIXEL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5E"
-    "rkJggg=="
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6"
+    "kgAAAABJRU5ErkJggg=="
 )
 HOSTILE = (
     "<script>window.hacked = 1</script> <img src=x onerror='window.hacked = 2'> \x1b[31mred\x1b[0m javascript:alert(1)"
@@ -161,6 +161,17 @@ def wide(count: int = 10_000) -> None:
     last = 0
     for number in range(count):
         last = step(last if number % 10 else number)
+
+
+@flow
+def talks(lines: int, folder: str) -> None:
+    """Log so many lines, and one more when it is told to."""
+    log = get_run_logger()
+    for number in range(lines):
+        log.warning("line %d of many", number) if number % 100 == 0 else log.info("line %d of many", number)
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.05)
+    log.info("the last word")
 
 
 @flow

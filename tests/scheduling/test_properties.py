@@ -42,7 +42,16 @@ crons = st.tuples(fields(0, 59), fields(0, 23), fields(1, 31), fields(1, 12), fi
 rules = st.tuples(
     st.sampled_from(["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"]).map("FREQ={}".format),
     st.integers(1, 40).map("INTERVAL={}".format),
-    st.sampled_from(["", "BYDAY=MO", "BYDAY=SA,SU,TU", "BYMONTHDAY=1,15,-1", "BYYEARDAY=1,200,-1", "BYWEEKNO=1,20,53"]),
+    st.sampled_from(
+        [
+            "",
+            "BYDAY=MO",
+            "BYDAY=SA,SU,TU",
+            "BYMONTHDAY=1,15,-1",
+            "BYYEARDAY=1,200,-1",
+            "BYWEEKNO=1,20,53",
+        ]
+    ),
     st.sampled_from(["", "BYMONTH=1,6", "BYHOUR=2", "BYHOUR=0,12;BYMINUTE=0,30", "BYMINUTE=15", "BYSECOND=7"]),
     st.sampled_from(["", "COUNT=40", "UNTIL=20300101T000000", "WKST=SU"]),
 ).map(lambda parts: ";".join(part for part in parts if part))
@@ -116,6 +125,7 @@ def test_cron_around_any_moment_ticks_as_the_oracle_says(text: str, zone: str, d
 @settings(max_examples=80)
 @given(rules, moments)
 @example("FREQ=MONTHLY;INTERVAL=1;BYMONTHDAY=31", micros(2026, 2, 1))
+@example("FREQ=WEEKLY;INTERVAL=1;BYDAY=MO,WE,FR;BYSETPOS=2", micros(2026, 2, 5))
 @example("FREQ=SECONDLY;INTERVAL=37;BYDAY=MO;BYHOUR=2", micros(2024, 3, 1))
 def test_a_rule_that_is_begun_late_comes_as_one_that_is_walked_from_its_start(rule: str, moment: int) -> None:
     valid(ScheduleSpec(rrule=rule))

@@ -10,7 +10,7 @@ import { ENDED, StateIcon } from "../design/state";
 import { LogView } from "../logs/LogView";
 import { TaskRunList } from "../runs/TaskRuns";
 import { useMay } from "../shell/me";
-import { type Node, useGraph } from "../timeline/graph";
+import { type Node, useGraph, versionOf } from "../timeline/graph";
 import { Timeline } from "../timeline/Timeline";
 import { isBroken, useBroken } from "./broke";
 import { Details } from "./Details";
@@ -60,7 +60,7 @@ export default function RunPage() {
 type Open = "cancel" | "delete" | "state" | { pickUp: string | null };
 
 function Loaded({ run }: { run: FlowRun }) {
-  const graph = useGraph(run.id);
+  const graph = useGraph(run.id, versionOf(run));
   const nodes = useMemo(() => graph.data ?? [], [graph.data]);
   const broken = useBroken(run, nodes);
   const search = useSearch({ from: "/runs/$id" });
@@ -77,9 +77,8 @@ function Loaded({ run }: { run: FlowRun }) {
             key={each}
             to="/runs/$id"
             params={{ id: run.id }}
-            search={each === "timeline" ? {} : { tab: each }}
-            aria-current={each === tab ? "page" : undefined}
-            activeProps={{}}
+            search={each !== "timeline" ? { tab: each } : search.task === undefined ? {} : { task: search.task }}
+            activeOptions={{ exact: true, includeSearch: true }}
             replace
           >
             {TITLES[each]}
@@ -253,7 +252,14 @@ function TimelineTab({ run, nodes, onPickUp }: { run: FlowRun; nodes: Node[]; on
   }
   return (
     <>
-      <Timeline nodes={nodes} attempt={run.attempt} selected={selected} onSelect={onSelect} onOpen={onOpen} />
+      <Timeline
+        nodes={nodes}
+        attempt={run.attempt}
+        version={versionOf(run)}
+        selected={selected}
+        onSelect={onSelect}
+        onOpen={onOpen}
+      />
       {selected !== null && <SelectedTaskRun id={selected} onPickUp={() => onPickUp(selected)} />}
     </>
   );
