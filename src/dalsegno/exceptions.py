@@ -199,6 +199,10 @@ class BackendUnavailable(BackendError):
     """The database or server cannot be reached, or cannot write now; nothing was lost, the call can be repeated."""
 
 
+class ServerFault(BackendUnavailable):
+    """The server met an error of its own while it did what it was asked for, though it is there."""
+
+
 class DatabaseError(BackendError):
     """The database cannot be used as it is; the message says what to do."""
 

@@ -8,7 +8,7 @@ from dalsegno._backend.connect import connect
 from dalsegno._backend.run_waiting import RunId
 from dalsegno._engine import pausing
 from dalsegno._engine.awaiting import awaited_in_coroutines
-from dalsegno._engine.context import FlowRunContext, current_scope
+from dalsegno._engine.context import FlowRunContext, Scope, current_scope
 from dalsegno._engine.dispatch import in_async_context
 from dalsegno._engine.drivers import driven, driven_async
 from dalsegno._engine.pausing import Asked
@@ -54,6 +54,8 @@ def pause_flow_run(
     """
     _flow_here("paused")
     wanted, asked = _asked("pause", wait_for_input, timeout, key)
+    if _is_drawn():
+        return (_pause_async if in_async_context() else _pause)(key, asked)
     if in_async_context():
         return _wait_async(_pause_async, wanted, key, asked)
     return _read(wanted, _pause(key, asked))
@@ -93,10 +95,13 @@ def suspend_flow_run(
         if wait_for_input is not None:
             raise ValueError("Only a flow run itself can ask for an input: wait_for_input goes without flow_run_id.")
         return _request_suspension(parse_id(flow_run_id))
-    why = pausing.why_not_suspended(_flow_here("suspended"))
+    here = _flow_here("suspended")
+    why = None if _is_drawn() else pausing.why_not_suspended(here)
     if why is not None:
         raise RuntimeError(f"The flow run cannot be suspended here: {why}. Pause it, or suspend it elsewhere.")
     wanted, asked = _asked("suspend", wait_for_input, timeout, key)
+    if _is_drawn():
+        return (_suspend_async if in_async_context() else _suspend)(key, asked)
     if in_async_context():
         return _wait_async(_suspend_async, wanted, key, asked)
     return _read(wanted, _suspend(key, asked))
@@ -177,10 +182,16 @@ async def _suspend_async(key: str | None, asked: Asked) -> str | None:
     return await driven_async(pausing.suspend(asked))
 
 
-def _flow_here(doing: str) -> FlowRunContext:
+def _is_drawn() -> bool:
+    """Tell whether the body around is only drawn: then the step gives a stand-in."""
+    scope = current_scope()
+    return scope is not None and scope.drawing is not None
+
+
+def _flow_here(doing: str) -> Scope:
     """Return the scope of the flow whose body the caller stands in."""
     scope = current_scope()
-    if isinstance(scope, FlowRunContext):
+    if scope is not None and (isinstance(scope, FlowRunContext) or scope.drawing is not None):
         return scope
     where = "outside of a flow" if scope is None else "in a task"
     raise RuntimeError(f"Only a flow run can be {doing}: this is called {where}. Call it in the body of a flow.")

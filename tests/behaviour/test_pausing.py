@@ -195,11 +195,11 @@ def test_a_pause_gives_the_input_that_was_asked_for() -> None:
         (pause,) = paused("asking")
         assert pause.description == "Publish the report?"
         assert '"reason":{"default":"It looks well."' in (pause.schema or "")
-        with pytest.raises(InvalidInput, match="approved must be a boolean, not 'perhaps'"):
+        with pytest.raises(InvalidInput, match="approved: 'perhaps' is not of type 'boolean'"):
             resume_flow_run(run_of("asking").id, {"approved": "perhaps"})
-        with pytest.raises(InvalidInput, match="approved is missing"):
+        with pytest.raises(InvalidInput, match="'approved' is a required property"):
             resume_flow_run(run_of("asking").id)
-        with pytest.raises(InvalidInput, match="colour is not known; there are approved, reason"):
+        with pytest.raises(InvalidInput, match="'colour' was unexpected"):
             resume_flow_run(run_of("asking").id, {"approved": True, "colour": "red"})
         resume_flow_run(run_of("asking").id, {"approved": True})
         given = run.end()
@@ -260,6 +260,17 @@ def test_a_pause_whose_time_is_up_fails_the_flow_unless_it_is_caught() -> None:
             return "nobody came"
         return "somebody came"
 
+    @flow
+    def again() -> int:
+        with pytest.raises(FlowPauseTimeout):
+            pause_flow_run(timeout=0.05)
+        return pause_flow_run(wait_for_input=int)
+
+    with running(again) as run:
+        # Of the one whose time is up nobody is asked any more.
+        until(lambda: [pause.schema is not None for pause in run_of("again").pauses or []] == [True])
+        resume_flow_run(run_of("again").id, 5)
+        assert run.end() == 5
     state = pausing(return_state=True)
     assert (state.name, state.message) == ("Failed", "The flow was failed and never resumed.")
     assert catching() == "nobody came"
@@ -328,6 +339,26 @@ def test_the_flows_own_timeout_stands_still_while_it_is_paused(in_loop: bool) ->
             resume_flow_run(run_of(name).id)
             with pytest.raises(FlowRunTimeoutError):
                 run.end()
+
+
+@pytest.mark.behaviour(157)
+def test_in_the_main_thread_too_and_what_was_left_of_the_time_is_left_afterwards() -> None:
+    @flow(timeout_seconds=2.0)
+    def pausing() -> None:
+        pause_flow_run()
+        time.sleep(60)
+
+    def resume() -> None:
+        paused("pausing")
+        time.sleep(2.2)
+        resume_flow_run(run_of("pausing").id)
+
+    helper = threading.Thread(target=resume)
+    helper.start()
+    with pytest.raises(FlowRunTimeoutError):
+        pausing()
+    helper.join()
+    assert state_names("pausing") == ["Pending", "Running", "Paused", "Running", "TimedOut"]
 
 
 # --- B158 to B160: suspension
@@ -626,3 +657,15 @@ def test_models_are_received_by_their_class_and_answered() -> None:
         assert run.end() == f"dalsegno.flow-run.{id_text(run_of('asking').id)}"
     with pytest.raises(TypeError, match="has no field 'colour'"):
         Approval.with_initial_data(colour="red")
+
+
+@pytest.mark.behaviour(153)
+def test_a_pause_is_a_step_of_a_drawing() -> None:
+    @flow
+    def drawn() -> None:
+        double(1)
+        pause_flow_run(wait_for_input=int)
+        suspend_flow_run()
+
+    graph = drawn.generate_mermaid_graph()
+    assert all(f'["{name}"]' in graph for name in ("double", "pause_flow_run", "suspend_flow_run")), graph

@@ -73,7 +73,7 @@ def test_a_script_that_is_suspended_is_resumed_here(dalsegno: Dalsegno, folder: 
     ]
     refused = dalsegno("flow-run", "resume", "last", "--input", "approved=perhaps")
     assert (refused.code, refused.output) == (2, "")
-    assert "cannot take the input: approved must be a boolean, not 'perhaps'" in refused.errors
+    assert "cannot take the input: approved: 'perhaps' is not of type 'boolean'" in refused.errors
     assert dalsegno("flow-run", "execute", "last").code == 2
     # A field that is a text stays one.
     done = dalsegno("flow-run", "resume", "last", "--input", "approved=true", "--input", "code=007")

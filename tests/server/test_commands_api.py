@@ -56,7 +56,7 @@ def test_a_live_run_is_asked_to_pause_and_tells_what_it_waits_for(backend: Store
     assert (pause["input_schema"], pause["key"], pause["kind"]) == (schema, "a", "pause")
     problem = api.post(f"{path}/resume", {"input": {"approved": "yes"}}, 422)
     assert problem["error"] == "InvalidInput"
-    assert problem["errors"] == [{"field": "approved", "message": "must be a boolean, not 'yes'"}]
+    assert problem["errors"] == [{"field": "approved", "message": "'yes' is not of type 'boolean'"}]
     api.post(f"{path}/resume", {"input": [1]}, 422)
     assert api.post(f"{path}/resume", {"input": {"approved": True}})["how"] == "goes_on"
     assert api.post(f"{path}/resume", {}, 409)["error"] == "StateConflict"

@@ -151,7 +151,7 @@ class StoreBackend(DeploymentOperations):
     def open_run(self, request: OpenRun) -> OpenedRun:
         now = self.database.now()
         opened = self.database.write(
-            lambda connection: attempts.open_run(connection, request, now, self.lease), express=True
+            lambda connection: attempts.open_run(connection, request, now, self.lease), express=True, repeatable=True
         )
         self._announce("flow_run", request.flow_run_id)
         return opened

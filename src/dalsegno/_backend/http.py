@@ -28,6 +28,8 @@ from dalsegno.settings import Settings
 T = TypeVar("T")
 
 _COMPRESS_FROM = 16 * 1024
+_SLOWEST_STORAGE = 1024 * 1024
+"""Bytes a second."""
 _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
 # Whoever calls these (the journal, the keeper of slots) has a way of waiting of their own.
@@ -153,7 +155,9 @@ class HttpBackend:
             return response.content
         raise error_of(self.url, response.status, response.content)
 
-    def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
+    def _send(
+        self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]], patience: float = 0.0
+    ) -> httpcore.Response:
         """Send one request. Raises BackendUnavailable if there is no answer."""
         if self._closed.is_set():
             raise BackendError(f"The connection to {self.url} was closed in this process.")
@@ -167,7 +171,11 @@ class HttpBackend:
         )
         try:
             return self._pool.request(
-                method, url, headers=headers, content=body, extensions={"timeout": self._timeouts}
+                method,
+                url,
+                headers=headers,
+                content=body,
+                extensions={"timeout": self._timeouts | {"read": self._timeouts["read"] + patience}},
             )
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise unreached(self.url, error) from error
@@ -202,7 +210,9 @@ class HttpBackend:
         headers = [(key, value) for key, value in self._headers if key not in (b"content-type", b"accept")]
         headers.append((b"content-type", b"application/octet-stream"))
         try:
-            response = self._until_answered(lambda: self._send(method, path, data, headers))
+            # The server answers when the file is where it belongs, which may be far away.
+            patience = len(data) / _SLOWEST_STORAGE
+            response = self._until_answered(lambda: self._send(method, path, data, headers, patience))
             if response.status == 404 and method != "PUT":
                 return None
             if response.status >= 300:

@@ -63,13 +63,16 @@ def until(session: Any, look: Callable[[], Generator[Step, Any, float | None]]) 
     """Look again and again, each time that something may have changed, until `look` gives None.
 
     It gives the seconds after which it wants to look in any case. Raises what `session.check` does, if the run is to
-    stop meanwhile.
+    stop meanwhile. A backend that is away is waited for: whoever waits for hours outlives its restarts.
     """
     with _listening(session.backend) as watch:
         while True:
             bell = Bell()
             watch.add(bell)
-            left = yield from look()
+            try:
+                left = yield from look()
+            except BackendUnavailable:
+                left = _AGAIN
             if left is None:
                 return
             timer = call_later(min(left, _LONGEST), bell.ring)

@@ -50,6 +50,7 @@ from dalsegno.exceptions import (
     RunFenced,
     RunSuspended,
     Skip,
+    TerminationSignal,
     UpstreamFailed,
 )
 from dalsegno.model.ids import new_id
@@ -358,7 +359,7 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
         x.run.touch()
         if x.is_root:
             yield Block(x.session.journal.barrier)
-    elif isinstance(error, RunCancelled) or x.session.stop is RunCancelled:
+    elif isinstance(error, RunCancelled) or (yield from is_cancelled(x, error)):
         yield from conclude(x, (CANCELLED, now(), None, "The run was cancelled."), error)
     else:
         message = crash_message(x.session.cause_of(error))
@@ -374,6 +375,16 @@ def suspended(x: FlowExecution) -> Life:
     if x.is_root:
         yield Block(x.session.journal.barrier)
         x.run.refused = True  # from here on it is the store's: it may have been claimed already
+
+
+def is_cancelled(x: FlowExecution, error: BaseException) -> Generator[Step, Any, bool]:
+    """Tell whether a body was broken off because somebody wants the run cancelled.
+
+    A signal may come before that was heard of: code that holds the interpreter lets nothing else be heard.
+    """
+    if x.session.stop is None and isinstance(x.session.cause_of(error), TerminationSignal):
+        yield Block(x.session.hear)
+    return x.session.stop is RunCancelled
 
 
 def advance(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:

@@ -121,6 +121,15 @@ class Session:
     def on_fenced(self) -> None:
         self._stop(RunFenced)
 
+    def hear(self) -> None:
+        """Ask what is wanted of the run, once the body is over."""
+        try:
+            receipt = self.backend.heartbeat(self.journal.process.id, {self.root_run_id: self.attempt})
+        except BackendError:
+            return  # Nobody can say; it is as it looks.
+        if self.root_run_id in receipt.cancel:
+            self.stop = RunCancelled
+
     def _stop(self, reason: type[BaseException]) -> None:
         if self.stop is None:
             self.stop = reason

@@ -16,10 +16,12 @@ MOST = 10_000
 """Up to which it is counted."""
 LATELY = 3600
 """Seconds: how far back runs that have ended are counted."""
+_MOST_QUEUES = 100
 _MOST_PRIORITIES = 100
 
 _RUNS = "SELECT count(*) FROM (SELECT 1 FROM flow_run WHERE state_type = ? AND id >= ? LIMIT ?) AS found"
 _READY = "SELECT count(*) FROM (SELECT 1 FROM ready LIMIT ?) AS found"
+_QUEUES = "SELECT id FROM work_queue ORDER BY id LIMIT ?"
 _FIRST_DUE = "SELECT priority, due FROM ready WHERE {which} ORDER BY priority DESC, due LIMIT 1"
 _CLAIMED = "SELECT count(*) FROM (SELECT 1 FROM run_request WHERE holder IS NOT NULL LIMIT ?) AS found"
 _PROCESSES = "SELECT count(*) FROM (SELECT 1 FROM process WHERE ended IS NULL LIMIT ?) AS found"
@@ -69,16 +71,22 @@ def read(connection: Connection, now: int) -> Gauges:
 
 
 def _oldest_ready(connection: Connection, now: int) -> float:
-    """Return how long the longest waiting of the queue has been due: of each priority the first, by the index."""
-    oldest = now
-    row = connection.execute(_FIRST_DUE.format(which="TRUE")).fetchone()
-    for _ in range(_MOST_PRIORITIES):
-        if row is None:
-            break
+    """Return how long the one that has been due for longest has waited, of all queues and of none."""
+    queues = [row[0] for row in connection.execute(_QUEUES, [_MOST_QUEUES]).fetchall()]
+    firsts = [_first_due(connection, "queue_id IS NULL", [])]
+    firsts += [_first_due(connection, "queue_id = ?", [id]) for id in queues]
+    return (now - min([now, *(due for due in firsts if due is not None)])) / 1e6
+
+
+def _first_due(connection: Connection, queue: str, values: list[bytes]) -> int | None:
+    """Return when the first run of a queue was due; None: it is empty. Of each priority one is looked at, by index."""
+    found: list[int] = []
+    row = connection.execute(_FIRST_DUE.format(which=queue), values).fetchone()
+    while row is not None and len(found) < _MOST_PRIORITIES:
         priority, due = row
-        oldest = min(oldest, due)
-        row = connection.execute(_FIRST_DUE.format(which="priority < ?"), [priority]).fetchone()
-    return (now - oldest) / 1e6
+        found.append(due)
+        row = connection.execute(_FIRST_DUE.format(which=f"{queue} AND priority < ?"), [*values, priority]).fetchone()
+    return min(found, default=None)
 
 
 def _bytes(connection: Connection) -> int:

@@ -14,10 +14,10 @@ import msgspec
 from dalsegno._store import attempts, crashes, processes, recovery
 from dalsegno._store.attempts import Root
 from dalsegno._store.connection import Connection, Database
+from dalsegno._store.parameter_checks import misfits
 from dalsegno._store.statements import locking
 from dalsegno.exceptions import InvalidInput, ObjectNotFound, StateConflict
 from dalsegno.model.ids import new_id
-from dalsegno.model.json_schema import problems
 from dalsegno.model.pauses import EXPIRED, BeginPause, PauseView, ResumedRun, ResumeRun
 from dalsegno.model.states import STATE_CODES, StateType
 
@@ -44,7 +44,9 @@ _REFUSE = "UPDATE pause SET answered = NULL, answer = NULL, seen = 0, problem = 
 _SEEN = "UPDATE pause SET seen = 1 WHERE id = ? AND answered IS NOT NULL AND seen = 0"
 _OPEN = f"""
     SELECT {_COLUMNS} FROM pause
-    WHERE root_run_id = ? AND attempt = (SELECT attempt FROM flow_run WHERE id = ?) AND answered IS NULL ORDER BY id
+    WHERE root_run_id = ? AND attempt = (SELECT attempt FROM flow_run WHERE id = ?) AND answered IS NULL
+        AND (kind <> 'pause' OR deadline IS NULL OR deadline > ?)
+    ORDER BY id
 """
 _ANSWER = "UPDATE pause SET answered = ?, answer = ?, problem = NULL WHERE id = ?"
 _LET_GO = "UPDATE flow_run SET process_id = NULL WHERE (id = ? OR root_run_id = ?) AND state_type < 6"
@@ -100,9 +102,9 @@ def read(connection: Connection, id: bytes, now: int) -> PauseView | None:
     return None if row is None else _view(row, now)
 
 
-def open_pauses(connection: Connection, root_run_id: bytes, now: int | None = None) -> list[PauseView]:
-    """Return what a root run, and what is nested in it, waits for; without `now` not how long it still does."""
-    return [_view(row, now) for row in connection.execute(_OPEN, (root_run_id, root_run_id)).fetchall()]
+def open_pauses(connection: Connection, root_run_id: bytes, now: int) -> list[PauseView]:
+    """Return what a root run, and what is nested in it, waits for."""
+    return [_view(row, now) for row in connection.execute(_OPEN, (root_run_id, root_run_id, now)).fetchall()]
 
 
 def resume(connection: Connection, asked: ResumeRun, now: int) -> ResumedRun:
@@ -213,9 +215,9 @@ def _check_input(root: Root, pause: PauseView, given: str | None) -> None:
         value: Any = {} if given is None else msgspec.json.decode(given)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput(f"{root} cannot take the input: it is no JSON ({error}).") from error
-    wrong = [(where or "the input", what) for where, what in problems(msgspec.json.decode(pause.schema), value)]
+    wrong = [(where or "input", what) for where, what in misfits(msgspec.json.decode(pause.schema), value)]
     if wrong:
-        text = "; ".join(f"{where} {what}" for where, what in wrong)
+        text = "; ".join(f"{where}: {what}" for where, what in wrong)
         raise InvalidInput(f"{root} cannot take the input: {text}.", wrong)
 
 
@@ -235,7 +237,7 @@ def _wake(connection: Connection, root_run_id: bytes, attempt: int, now: int) ->
     return True
 
 
-def _view(row: tuple[Any, ...], now: int | None) -> PauseView:
+def _view(row: tuple[Any, ...], now: int) -> PauseView:
     id, flow_run_id, kind, key, schema, description, begun, deadline, answered, answer, problem = row
     return PauseView(
         id=id,
@@ -246,7 +248,7 @@ def _view(row: tuple[Any, ...], now: int | None) -> PauseView:
         description=description,
         begun=begun,
         deadline=deadline,
-        left=None if deadline is None or now is None else max(0.0, (deadline - now) / 1e6),
+        left=None if deadline is None else max(0.0, (deadline - now) / 1e6),
         answered=answered,
         answer=answer,
         problem=problem,

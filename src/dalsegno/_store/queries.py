@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from dalsegno._store import pauses, processes, searching
 from dalsegno._store.connection import Connection, Dialect
 from dalsegno._store.rows import (
@@ -71,7 +73,7 @@ def _pauses_of(connection: Connection, run: FlowRunView) -> list[PauseView]:
     """Return what a run waits for: of a root also what is nested in it, which alone may be paused."""
     if run.state.type in TERMINAL_TYPES:
         return []
-    found = pauses.open_pauses(connection, run.root_run_id)
+    found = pauses.open_pauses(connection, run.root_run_id, time.time_ns() // 1000)
     return [pause for pause in found if run.id in (run.root_run_id, pause.flow_run_id)]
 
 

@@ -18,6 +18,7 @@ from dalsegno.cli.looks import state_text
 from dalsegno.cli.plain_display import PlainDisplay
 from dalsegno.cli.progress import Display, Follower
 from dalsegno.cli.screen import screen_of
+from dalsegno.exceptions import PausedRun
 from dalsegno.model.ids import id_text
 from dalsegno.model.records import ProcessRecord
 from dalsegno.model.states import TERMINAL_TYPES, StateType
@@ -47,7 +48,8 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
         error = raised
     finally:
         follower.stop()
-    run = None if follower.flow_run_id is None else backend.read_flow_run(follower.flow_run_id)
+    found = follower.flow_run_id or suspended_run(error)
+    run = None if found is None else backend.read_flow_run(found)
     if run is None or not (run.state.type in TERMINAL_TYPES or run.state.name == SUSPENDED):
         if error is not None:
             raise error
@@ -56,6 +58,14 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
     if follower.interrupted.is_set() or isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return of_outcome(run.state.type)
+
+
+def suspended_run(error: BaseException | None) -> bytes | None:
+    """Return the flow run that an error says to wait: one that was suspended at once is no process's any more."""
+    if not isinstance(error, PausedRun) or error.state is None:
+        return None
+    id = error.state.state_details.flow_run_id
+    return None if id is None else id.bytes
 
 
 def display() -> Display:

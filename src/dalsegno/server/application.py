@@ -48,8 +48,11 @@ from dalsegno.settings import Settings
 
 _LARGEST_JSON = 1_048_576
 """Bytes of a request's body, but of those that flows record themselves with."""
-_STORE_CALLS = 32
-"""Threads that wait for the database at one time."""
+_STORE_CALLS = {"sqlite": 32, "postgresql": 7}
+"""Threads that wait for the database at one time. On PostgreSQL fewer than there are connections, so that one is left
+for what is urgent."""
+_URGENT_CALLS = 8
+"""The same for leases and health, which come to their turn however many others wait."""
 _HASHING_CALLS = 2
 """The same for hashing passwords, each of which takes 64 MiB."""
 
@@ -135,10 +138,12 @@ def _resources() -> Router:
 
 async def _start(app: Litestar) -> None:
     # It belongs to the loop, so it is made in it.
-    app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS)
+    app.state.store_calls = anyio.CapacityLimiter(_STORE_CALLS[app.state.database.dialect])
+    app.state.urgent_calls = anyio.CapacityLimiter(_URGENT_CALLS)
     app.state.hashing_calls = anyio.CapacityLimiter(_HASHING_CALLS)
     app.state.hub.start(app.state.database)
     app.state.services.start()
+    await anyio.to_thread.run_sync(results.remove_abandoned)
 
 
 async def _stop(app: Litestar) -> None:

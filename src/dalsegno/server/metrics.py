@@ -17,7 +17,7 @@ from dalsegno.model.records import Batch, Receipt
 from dalsegno.server.exposition import Family, Histogram, Sample
 
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_WAITING = frozenset({PATH + "wait_for_change", PATH + "wait_for_wish", "/api/live"})
+_WAITING = frozenset({PATH + "wait_for_change", PATH + "wait_for_wish", PATH + "wait_for_work", "/api/live"})
 """Routes that take as long as they take: they are counted, and not measured."""
 _NO_ROUTE = "none"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

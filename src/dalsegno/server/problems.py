@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Meta
 
 from dalsegno import exceptions
+from dalsegno._backend.operations import NoArguments
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "dalsegno_request_id"
@@ -33,7 +34,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.BackendUnavailable, 503),
     (exceptions.DatabaseError, 503),
     (exceptions.BackendError, 400),
-    (msgspec.DecodeError, 400),
+    (NoArguments, 400),
 )
 TITLES = {
     400: "The request cannot be understood",

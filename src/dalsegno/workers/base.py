@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
 from dalsegno import __version__
@@ -89,11 +89,13 @@ class BaseWorker:
         self._job_template = base_job_template or {}
         self._heartbeat = _RENEW_EVERY if heartbeat_interval_seconds is None else heartbeat_interval_seconds
         self._lease = self.settings.leases.length
-        self._next_word = float("-inf")
+        self._next_word = self._next_tending = float("-inf")
         self._jobs: dict[bytes, Job] = {}
         self._changed = threading.Condition()
         self._claiming = threading.Lock()
         self._draining = threading.Event()
+        self._finishing = False
+        """It ends when nothing is left."""
         self._ending = threading.Event()
         self._over = threading.Event()
         self._orders: SimpleQueue[str] = SimpleQueue()
@@ -158,24 +160,24 @@ class BaseWorker:
         Args:
             run_once: Work until nothing that is due waits any more.
         """
-        self._insist(self._find_pool)
-        self.setup()
-        renewing = threading.Thread(target=self._renew_until_over, name="dalsegno-renewing", daemon=True)
-        claiming = threading.Thread(
-            target=self._claim_until_told, args=(run_once,), name="dalsegno-claiming", daemon=True
-        )
-        try:
-            with self._signals():
-                renewing.start()
-                claiming.start()
-                for order in iter(self._orders.get, "over"):
-                    self._obey(order)
-        finally:
-            self._over.set()
-            with contextlib.suppress(BackendError):
-                self.backend.worker_gone(current_process().id)
-                self.backend.end_process(current_process().id)
-            self.teardown()
+        with self._signals():
+            if not self._meet_backend():
+                return
+            self.setup()
+            try:
+                self._work(run_once)
+            finally:
+                self._over.set()
+                with contextlib.suppress(BackendError):
+                    self.backend.worker_gone(current_process().id)
+                    self.backend.end_process(current_process().id)
+                self.teardown()
+
+    def _work(self, run_once: bool) -> None:
+        for function, arguments in ((self._renew_until_over, ()), (self._claim_until_told, (run_once,))):
+            threading.Thread(target=function, args=arguments, name="dalsegno-worker", daemon=True).start()
+        for order in iter(self._orders.get, "over"):
+            self._obey(order)
 
     def stop(self) -> None:
         """Tell it to stop, from any thread or handler of signals; the second time at once."""
@@ -195,6 +197,21 @@ class BaseWorker:
             for each in claimed:
                 self._begin(each)
         return len(claimed)
+
+    def _meet_backend(self) -> bool:
+        """Tell the backend of this worker, once it is there. False: told to stop before. Raises ObjectNotFound."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                self._find_pool()
+                return True
+            except BackendUnavailable as error:
+                if pause == _FIRST_PAUSE:
+                    self.logger.warning("Nobody answers yet: %s", error)
+            with contextlib.suppress(Empty):
+                if self._orders.get(timeout=pause) == "stop":
+                    return False
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _find_pool(self) -> None:
         """See that its pool is there. Raises ObjectNotFound."""
@@ -238,7 +255,7 @@ class BaseWorker:
             try:
                 if self.get_and_submit_flow_runs(room) < room and not self._draining.is_set():
                     if once:
-                        self._orders.put("stop")
+                        self._orders.put("finish")
                         return
                     token = self.backend.wait_for_work(self._request(), token, _LONGEST_WAIT)
                     self.heard_at = time.monotonic()
@@ -283,7 +300,7 @@ class BaseWorker:
             with self._changed:
                 self._jobs.pop(job.id, None)
                 self._changed.notify_all()
-            if self._draining.is_set():
+            if self._finishing:
                 self._orders.put("look")
 
     def _settle(self, job: Job, result: BaseWorkerResult) -> None:
@@ -298,7 +315,8 @@ class BaseWorker:
             return
         self.logger.warning("%s crashed: %s", str(job).capitalize(), result.message)
         run = self._insist(lambda: backend.read_flow_run(job.id))
-        if run is not None and run.state.type in (StateType.CRASHED, StateType.CANCELLED):
+        ended = run is not None and run.state.type in (StateType.CRASHED, StateType.CANCELLED)
+        if ended and result.identifier:  # What never had a process has no hooks that could be loaded.
             self.run_hooks(job.claimed, job.configuration)
 
     def _deliver_left(self, backend: Backend) -> None:
@@ -326,8 +344,7 @@ class BaseWorker:
     def sync_with_backend(self) -> None:
         """Renew the leases of what it executes, and do what is wanted of it."""
         backend = self.backend
-        if not backend.spools:
-            backend.find_crashed()  # Nobody else does where there is no server.
+        self._keep_house(backend)
         if time.monotonic() >= self._next_word:
             self._next_word = time.monotonic() + self._lease / 3
             backend.worker_heartbeat(self._record())
@@ -342,11 +359,19 @@ class BaseWorker:
             if job is not None and job.claimed.attempt == held[id]:
                 self._stop(job, self.settings.worker.cancel_grace)
 
+    def _keep_house(self, backend: Backend) -> None:
+        """Do what a server does, where there is none."""
+        if time.monotonic() >= self._next_tending:
+            pause = backend.tend()
+            self._next_tending = float("inf") if pause is None else time.monotonic() + pause
+
     def _renew_until_over(self) -> None:
         quiet = False
         while not self._over.is_set():
             try:
-                self.backend.wait_for_wish(current_process().id, min(self._heartbeat, self._lease / 3))
+                until_tending = self._next_tending - time.monotonic()
+                pause = max(0.0, min(self._heartbeat, self._lease / 3, until_tending))
+                self.backend.wait_for_wish(current_process().id, pause)
                 self.sync_with_backend()
                 quiet = False
             except BackendError as error:
@@ -375,12 +400,15 @@ class BaseWorker:
         if order == "stop" and self._draining.is_set():
             self._end_at_once()
         elif order == "stop":
+            self._finishing = True
             self._draining.set()
             with self._claiming, self._changed:
                 self._changed.notify_all()
             if self.running:
                 self.logger.info("It claims nothing any more, and ends when its %d runs have.", self.running)
-        if self._draining.is_set() and not self.running:
+        elif order == "finish":
+            self._finishing = True
+        if self._finishing and not self.running:
             self._orders.put("over")
 
     def _end_at_once(self) -> None:

@@ -7,9 +7,13 @@ import contextlib
 import os
 import sys
 import threading
+import time
 
-from dalsegno.exceptions import BackendError, DalsegnoException
+from dalsegno.exceptions import BackendError, BackendUnavailable, DalsegnoException
 from dalsegno.workers.orders import Execute, Report, frame
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
 
 
 def execute_and_exit(order: Execute, report: int) -> None:
@@ -18,6 +22,7 @@ def execute_and_exit(order: Execute, report: int) -> None:
     try:
         outcome = execute(order)
         status = 0 if outcome.concluded else 1
+        _deliver_all()
         _end_in_order()
         os.write(report, frame(outcome))
     finally:
@@ -44,6 +49,25 @@ def execute(order: Execute) -> Report:
         # What broke it off was recorded before it was raised.
         return Report(concluded=attempt.concluded, message=_told(error))
     return Report(concluded=True)
+
+
+def _deliver_all() -> None:
+    """Wait until the server has all, if it is away: this process lives as long as what it did is not recorded.
+
+    Whoever sees it gone would take the run for crashed.
+    """
+    from dalsegno._backend.connect import connect
+    from dalsegno._engine.session import journal_for
+
+    backend = connect()
+    pause = _FIRST_PAUSE
+    while backend.spools:
+        try:
+            return journal_for(backend).catch_up()
+        except BackendUnavailable:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+    return None
 
 
 def _told(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from dalsegno.exceptions import DalsegnoException
+from dalsegno.exceptions import BackendError, DalsegnoException
 from dalsegno.model.ids import id_text
 from dalsegno.model.queue import ClaimedRun
 from dalsegno.workers import exits
@@ -61,6 +61,7 @@ class ProcessWorker(BaseWorker):
         try:
             with self._template(flow_run, configuration, task_status) as template:
                 if template.broken is not None:
+                    self._note_problem(flow_run, template.broken)
                     return _not_loaded(template)
                 if self.is_draining:
                     raise NotBegun("The worker ends.")
@@ -78,13 +79,19 @@ class ProcessWorker(BaseWorker):
     def run_hooks(self, flow_run: ClaimedRun, configuration: BaseJobConfiguration) -> None:
         configuration = cast("ProcessJobConfiguration", configuration)
         order = msgspec.structs.replace(_order(flow_run, configuration), hooks=True)
-        with self._template(flow_run, configuration, None) as template:
-            if template.broken is not None:
-                self.logger.warning("The hooks of a run cannot be called: %s", template.broken)
-                return
-            result = self._execute(template, order, configuration, None)
+        try:
+            with self._template(flow_run, configuration, None) as template:
+                result = self._execute(template, order, configuration, None)
             if not result.concluded:
                 self.logger.warning("The hooks of a run failed: %s", result.message)
+        except _Stopped as stopped:
+            self.logger.warning("The hooks of a run were not called: %s", stopped)
+
+    def _note_problem(self, flow_run: ClaimedRun, problem: str | None) -> None:
+        """Have the deployment of a run show why its code could not be loaded."""
+        if flow_run.deployment is not None:
+            with contextlib.suppress(BackendError):  # The run itself says it too.
+                self.backend.note_deployment_problem(flow_run.deployment.id, problem)
 
     @contextlib.contextmanager
     def _template(
@@ -113,7 +120,8 @@ class ProcessWorker(BaseWorker):
     def _await(self, template: Template, flow_run: ClaimedRun, task_status: Begun | None) -> None:
         """Wait until the code is imported, which may be stopped. Raises _Stopped."""
         if template.loaded.is_set() or task_status is None:
-            template.loaded.wait()
+            if not template.loaded.wait(None if task_status else self.settings.worker.cancel_grace):
+                raise _Stopped("Its code could not be imported in time.")
             return
         loading = _Loading(template)
         identifier = f"{os.uname().nodename}:{template.pid}:{id_text(flow_run.flow_run_id)}"
@@ -142,7 +150,9 @@ class ProcessWorker(BaseWorker):
         with self._known(identifier, process):
             if task_status is not None:
                 task_status(identifier)
-            running.ended.wait()
+            if not running.ended.wait(self.settings.worker.cancel_grace if order.hooks else None):
+                process.stop(0.0)
+                running.ended.wait()
         said = _read_report(report)
         result = BaseWorkerResult(identifier=identifier, status_code=running.status, concluded=said.concluded)
         if not said.concluded:

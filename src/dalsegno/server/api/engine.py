@@ -13,12 +13,15 @@ from litestar.params import FromPath
 
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
 from dalsegno.model.queue import ClaimRuns
-from dalsegno.server.asking import ask
+from dalsegno.server.asking import ask, ask_at_once
 from dalsegno.server.hub import Hub
 from dalsegno.server.wishes import Wishes
 
 _LONGEST_WAIT = 20.0
 """Seconds after which one who waits is answered, changed or not: before anything between here and there hangs up."""
+
+_URGENT = frozenset({"heartbeat", "renew_leases", "renew_slots", "release_slots", "end_process", "worker_heartbeat"})
+"""What others would take a process for dead without, or wait for."""
 
 
 @post(PATH + "{operation:str}", status_code=200, include_in_schema=False)
@@ -33,7 +36,8 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
     if operation in _WAITS:
         result = msgspec.msgpack.encode(await _WAITS[operation](request, *found.read_arguments(body)))
     else:
-        result = await ask(request, found.call, request.app.state.backend, body)
+        asking = ask_at_once if operation in _URGENT else ask
+        result = await asking(request, found.call, request.app.state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
 
 

@@ -1,4 +1,4 @@
-"""A flow that waits for people and for a time, killed at each of its steps: each happens once."""
+"""Flows that wait for people, messages and a time, killed at each of their steps: each happens once."""
 
 from __future__ import annotations
 
@@ -135,6 +135,7 @@ def kill(started: Started, at: str) -> None:
     started.end()
 
 
+@pytest.mark.behaviour(166)
 def test_a_flow_that_is_killed_after_each_of_its_steps_does_each_once(backend: Backend, program: Program) -> None:
     with program.start("receiving") as other:
         receiver = run_of(backend, "receiving")
@@ -178,6 +179,7 @@ def test_a_flow_that_is_killed_after_each_of_its_steps_does_each_once(backend: B
         other.until("ended")
 
 
+@pytest.mark.behaviour(166)
 def test_a_suspended_run_that_is_killed_after_it_was_resumed_asks_for_nothing_twice(
     backend: Backend, program: Program
 ) -> None:

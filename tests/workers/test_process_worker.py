@@ -1,0 +1,140 @@
+"""The process worker: each run in a process of its own, at once, and to its end."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+from tests.guarantees.processes import Started
+from tests.workers.workshop import Workshop, is_told
+
+pytestmark = pytest.mark.embedded
+
+JOB = """
+@flow
+def job(number=0):
+    print("said by the flow", flush=True)
+    note(f"{number} {os.getpid()} {os.getppid()} {os.getcwd()} {time.time()}")
+    return number
+"""
+
+
+def test_every_run_has_a_process_of_its_own_in_the_folder_of_its_deployment(workshop: Workshop) -> None:
+    workshop.write(JOB)
+    ids = [workshop.ask(parameters={"number": number}) for number in range(3)]
+    ended = workshop.worker("--run-once", "--limit", "2")
+    with ended:
+        output = ended.end(120).output
+    assert [workshop.run(id).state.name for id in ids] == ["Completed"] * 3
+    lines = [line.split() for line in workshop.noted()]
+    assert sorted(line[0] for line in lines) == ["0", "1", "2"]
+    assert len({line[1] for line in lines}) == 3, "a process each"
+    assert len({line[2] for line in lines}) == 1, "all forked from one template"
+    assert {line[3] for line in lines} == {str(workshop.folder)}
+    assert output.count("said by the flow") == 3
+
+
+def test_a_waiting_worker_begins_a_run_at_once(workshop: Workshop) -> None:
+    workshop.write(JOB)
+    with workshop.worker() as worker:
+        workshop.until(workshop.ask(), "Completed")
+        took: list[float] = []
+        for count in range(2, 12):
+            asked = time.time()
+            workshop.ask()
+            took.append(float(workshop.when_noted(count)[-1].split()[-1]) - asked)
+        print(f"request to first line of user code: median {statistics.median(took) * 1e3:.1f} ms, of {took}")
+        stop(worker)
+
+
+def test_a_run_that_is_due_later_begins_when_it_is_due(workshop: Workshop) -> None:
+    from dalsegno.model.deployments import DeploymentRun
+
+    workshop.write(JOB)
+    with workshop.worker() as worker:
+        first = workshop.until(workshop.ask(), "Completed")
+        deployment = workshop.backend.find_deployment("job", "flows.py")
+        assert deployment is not None
+        due = time.time() + 1.5
+        request = DeploymentRun(deployment_id=deployment.id, due=round(due * 1e6))
+        id = workshop.backend.request_deployment_run(request).flow_run_id
+        workshop.until(id, "Completed")
+        assert float(workshop.noted()[-1].split()[-1]) >= due
+        assert first.id != id
+        stop(worker)
+
+
+def test_through_a_server_that_goes_away_and_comes_back(served: Workshop, server: object) -> None:
+    from tests.guarantees.servers import Server
+
+    assert isinstance(server, Server)
+    served.write("""
+@flow
+def job():
+    note("begun")
+    while not os.path.exists("go-on"):
+        time.sleep(0.02)
+""")
+    with served.worker() as worker:
+        running = served.ask()
+        served.when_noted()
+        server.stop()
+        (served.folder / "go-on").touch()
+        served.when(lambda: is_told(worker, "it is tried again"))
+        server.start()
+        assert served.until(running, "Completed", "Crashed").state.name == "Completed"
+        assert served.run(running).attempt == 1
+        assert served.until(served.ask(), "Completed", "Crashed").state.name == "Completed"
+        stop(worker)
+
+
+def test_a_worker_that_is_told_to_end_waits_for_what_it_began_and_claims_nothing_more(workshop: Workshop) -> None:
+    workshop.write("""
+@flow
+def job():
+    note("begun")
+    while not os.path.exists("go-on"):
+        time.sleep(0.02)
+""")
+    with workshop.worker("--limit", "1") as worker:
+        running = workshop.ask()
+        waiting = workshop.ask()
+        workshop.when_noted()
+        worker.process.terminate()
+        workshop.when(lambda: is_told(worker, "claims nothing any more"))
+        (workshop.folder / "go-on").touch()
+        assert worker.end(60).status == 0
+    assert workshop.run(running).state.name == "Completed"
+    assert workshop.run(waiting).state.name == "Scheduled"
+    assert workshop.backend.list_workers("pool") == []
+
+
+def test_told_twice_it_ends_at_once_and_what_it_broke_off_is_recovered(workshop: Workshop) -> None:
+    workshop.write("""
+@flow
+def job():
+    note("begun")
+    while not os.path.exists("go-on"):
+        time.sleep(0.02)
+""")
+    with workshop.worker() as worker:
+        id = workshop.ask()
+        workshop.when_noted()
+        worker.process.terminate()
+        workshop.when(lambda: is_told(worker, "claims nothing any more"))
+        worker.process.terminate()
+        assert worker.end(60).status == 0
+    states = workshop.run(id).states or []
+    assert workshop.run(id).state.name == "AwaitingRetry"
+    assert "told to end at once" in (states[-2].message or "")
+    (workshop.folder / "go-on").touch()
+    with workshop.worker() as second:
+        assert workshop.until(id, "Completed", "Crashed").state.name == "Completed"
+        stop(second)
+
+
+def stop(worker: Started) -> None:
+    """End a worker in peace."""
+    worker.process.terminate()
+    assert worker.end(60).status == 0, worker.errors
