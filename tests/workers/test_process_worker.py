@@ -20,21 +20,6 @@ def job(number=0):
 """
 
 
-def test_every_run_has_a_process_of_its_own_in_the_folder_of_its_deployment(workshop: Workshop) -> None:
-    workshop.write(JOB)
-    ids = [workshop.ask(parameters={"number": number}) for number in range(3)]
-    ended = workshop.worker("--run-once", "--limit", "2")
-    with ended:
-        output = ended.end(120).output
-    assert [workshop.run(id).state.name for id in ids] == ["Completed"] * 3
-    lines = [line.split() for line in workshop.noted()]
-    assert sorted(line[0] for line in lines) == ["0", "1", "2"]
-    assert len({line[1] for line in lines}) == 3, "a process each"
-    assert len({line[2] for line in lines}) == 1, "all forked from one template"
-    assert {line[3] for line in lines} == {str(workshop.folder)}
-    assert output.count("said by the flow") == 3
-
-
 def test_a_waiting_worker_begins_a_run_at_once(workshop: Workshop) -> None:
     workshop.write(JOB)
     with workshop.worker() as worker:
@@ -87,27 +72,6 @@ def job():
         assert served.run(running).attempt == 1
         assert served.until(served.ask(), "Completed", "Crashed").state.name == "Completed"
         stop(worker)
-
-
-def test_a_worker_that_is_told_to_end_waits_for_what_it_began_and_claims_nothing_more(workshop: Workshop) -> None:
-    workshop.write("""
-@flow
-def job():
-    note("begun")
-    while not os.path.exists("go-on"):
-        time.sleep(0.02)
-""")
-    with workshop.worker("--limit", "1") as worker:
-        running = workshop.ask()
-        waiting = workshop.ask()
-        workshop.when_noted()
-        worker.process.terminate()
-        workshop.when(lambda: is_told(worker, "claims nothing any more"))
-        (workshop.folder / "go-on").touch()
-        assert worker.end(60).status == 0
-    assert workshop.run(running).state.name == "Completed"
-    assert workshop.run(waiting).state.name == "Scheduled"
-    assert workshop.backend.list_workers("pool") == []
 
 
 def test_told_twice_it_ends_at_once_and_what_it_broke_off_is_recovered(workshop: Workshop) -> None:
