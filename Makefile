@@ -20,10 +20,15 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-# $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python.
-sync = uv=$$(.ci/bootstrap) && "$$uv" sync --quiet --locked --inexact --python "$(PYTHON)" $(1)
+# A machine without Node gets one for the web page, from where the other packages come.
+NODE := $(if $(shell command -v node),,--group page)
 
-.PHONY: help demo test test-slow test-served lint lint-style lint-types lint-rooms format bench clean sync sync-demo
+# $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python; the page is built by ui-build.
+sync = uv=$$(.ci/bootstrap) && HATCH_BUILD_NO_HOOKS=true "$$uv" sync --quiet --locked --inexact \
+	--python "$(PYTHON)" $(1) $(NODE)
+
+.PHONY: help demo test test-slow test-served test-served-sqlite test-served-postgresql lint lint-style lint-types \
+	lint-rooms lint-page format ui ui-build screenshots bench clean sync sync-demo
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -42,11 +47,12 @@ test-slow: sync  ## run the other tests: kills, chaos, fresh installs
 SERVED := tests/behaviour tests/engine tests/guarantees tests/caching tests/transactions tests/artifacts \
 	tests/variables tests/runtime tests/logging tests/flows tests/test_context.py tests/test_triggers.py
 
-test-served: sync  ## run the engine's tests with a server that records, on SQLite and on PostgreSQL
-	TEST_RECORDS=server-sqlite $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
-	TEST_RECORDS=server-postgresql $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
+test-served: test-served-sqlite test-served-postgresql  ## run the engine's tests with a server that records, on SQLite and on PostgreSQL
 
-lint: lint-style lint-types lint-rooms  ## check style, formatting, types and who imports whom
+test-served-sqlite test-served-postgresql: test-served-%: sync
+	TEST_RECORDS=server-$* $(PYTEST) -m "not slow and not embedded" $(SERVED) $(PYTEST_ARGS)
+
+lint: lint-style lint-types lint-rooms lint-page  ## check style, formatting, types and who imports whom
 
 lint-style: sync
 	.venv/bin/ruff check .
@@ -58,6 +64,21 @@ lint-types: sync
 lint-rooms: sync
 	PYTHONPATH=.ci .venv/bin/lint-imports --no-cache
 
+# The types of the API come from this very code. Where npm's registry is not reached, there is nothing to check with.
+lint-page: sync
+	@.venv/bin/python ui/api_types.py
+	@.venv/bin/python ui/check.py
+
+ui-build: sync  ## build the web page into the package, for a server of this clone
+	.venv/bin/python ui/build.py
+
+ui: sync  ## serve the web page with hot reload, against a server on port 4200 (or DALSEGNO_UI_SERVER)
+	.venv/bin/python ui/api_types.py
+	.venv/bin/python ui/develop.py
+
+screenshots: ui-build  ## take pictures of all pages, of real runs, into build/screenshots
+	.venv/bin/python ui/screenshots.py
+
 format: sync  ## rewrite the sources in the house's format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
@@ -66,6 +87,7 @@ bench: sync  ## measure against the budgets and against peers; needs a quiet mac
 	.venv/bin/python bench/run.py
 
 clean:  ## remove everything that make and the tools made
+	rm -rf src/dalsegno/server/static ui/node_modules ui/dist ui/.building ui/src/api/schema.d.ts
 	rm -rf .venv .cache bench/.cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,5 +1,5 @@
 """The budgets: what Dalsegno may cost, each tied to the figure that shows it.
-Those of the server, the workers and the page come with what they measure."""
+Those of the page come with what measures it."""
 
 from __future__ import annotations
 
@@ -59,6 +59,30 @@ BUDGETS: tuple[Budget | RelativeBudget, ...] = (
     Budget("million_calls", "ratio", 1.2),
     Budget("million_calls", "memory_growth_mb", 200),
     Budget("snapshots", "snapshots_per_second", 10_000, at_least=True),
+    Budget("lists", "one_worst_p95_ms", 50),
+    Budget("lists", "many_worst_p95_ms", 50),
+    Budget("retention_on_sqlite", "database_wait_ms", 50),
+    Budget("drain", "flow_runs_per_minute", 6_000, at_least=True),
+    Budget("fibonacci", "short_ms", 100),
+    Budget("fibonacci", "over_bare", 1.05),
+    *(
+        budget
+        for kind in ("sqlite", "postgresql")
+        for budget in (
+            Budget(f"server_start_on_{kind}", "start_empty_ms", 3_000),
+            Budget(f"server_start_on_{kind}", "start_existing_ms", 2_000),
+            Budget(f"server_start_on_{kind}", "idle_mb", 120),
+            Budget(f"direct_1000_on_{kind}", "wall_us", 60),
+            Budget(f"direct_1000_on_{kind}", "server_cpu_us", 100),
+            Budget(f"direct_10000_on_{kind}", "wall_us", 60),
+            Budget(f"direct_10000_on_{kind}", "server_cpu_us", 100),
+            Budget(f"map_1000_on_{kind}", "server_cpu_us", 100),
+            Budget(f"map_10000_on_{kind}", "server_cpu_us", 100),
+            Budget(f"snapshots_on_{kind}", "tasks_per_server_second", 10_000, at_least=True),
+            Budget(f"first_line_by_worker_on_{kind}", "first_line_median_ms", 50),
+            Budget(f"first_line_by_worker_on_{kind}", "first_line_p95_ms", 150),
+        )
+    ),
 )
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from catalogue import Case, Home
 from environments import BENCH, CACHE, Environment, variables
 from measure import Sample, database_bytes, median, run_process
-from servers import Server
+from servers import Database, Server, Servers
+from serving import StartError
 
 WARM_UP_SIZE = 10
 WORK = CACHE / "work"
@@ -39,8 +40,8 @@ class Outcome:
     failed: bool = False
 
     def medians(self) -> dict[str, float]:
-        """The median of each figure over the samples."""
-        names = self.samples[0] if self.samples else ()
+        """The median of each figure that all samples have."""
+        names = [name for name in self.samples[0] if all(name in each for each in self.samples)] if self.samples else []
         return {name: median([sample[name] for sample in self.samples]) for name in names}
 
 
@@ -48,6 +49,7 @@ class Outcome:
 class _Contestant:
     environment: Environment
     server: Server | None
+    databases: Servers
     home: Path
     sizes: list[int | None]
     outcome: Outcome = field(default_factory=Outcome)
@@ -58,10 +60,10 @@ class _Contestant:
 
 
 def run_case(
-    case: Case, environments: Mapping[str, Environment], server: Server | None, options: Options
+    case: Case, environments: Mapping[str, Environment], servers: Servers, options: Options
 ) -> dict[str, Outcome]:
     """Warm every peer up, then measure them in turns, another one first each time; by name of the peer."""
-    contestants = [_contestant(case, environments[name], server, options) for name in _names(case, environments)]
+    contestants = [_contestant(case, environments[name], servers, options) for name in _names(case, environments)]
     try:
         for contestant in contestants:
             _prepare(case, contestant, options)
@@ -78,14 +80,16 @@ def _names(case: Case, environments: Mapping[str, Environment]) -> list[str]:
     return [name for name in (*bare, *case.peers) if name in environments]
 
 
-def _contestant(case: Case, environment: Environment, server: Server | None, options: Options) -> _Contestant:
+def _contestant(case: Case, environment: Environment, servers: Servers, options: Options) -> _Contestant:
     name = environment.peer.name
-    return _Contestant(
-        environment,
-        server if name == "prefect" and case.with_server else None,
-        WORK / case.name / name,
-        list(case.sizes_for(name, quick=options.quick)) or [None],
-    )
+    sizes = list(case.sizes_for(name, quick=options.quick)) or [None]
+    contestant = _Contestant(environment, None, servers, WORK / case.name / name, sizes)
+    kind = case.server_of(name)
+    try:
+        contestant.server = servers.of(environment, kind) if kind else None
+    except StartError as error:
+        _put_out(case, contestant, "its server did not start", str(error))
+    return contestant
 
 
 def _rotated(contestants: Sequence[_Contestant], turn: int) -> list[_Contestant]:
@@ -100,10 +104,10 @@ def _repeats(case: Case, options: Options) -> int:
 def _prepare(case: Case, contestant: _Contestant, options: Options) -> None:
     """What must be there before the first measured process, and one run that is not counted."""
     name = contestant.environment.peer.name
-    if case.preparation and name != "bare":
+    if case.preparation and name != "bare" and not contestant.is_out:
         folder, *arguments = case.preparation
         _check(case, contestant, _run(case, contestant, _script(contestant, folder, arguments), options))
-    if contestant.is_out:
+    if contestant.is_out or not case.warms_up:
         return
     size = None if contestant.sizes[0] is None else WARM_UP_SIZE
     _check(case, contestant, _run(case, contestant, _command(case, contestant, size), options))
@@ -130,13 +134,24 @@ def _check(case: Case, contestant: _Contestant, sample: Sample) -> bool:
     outcome.samples.clear()
     has_choice = size is not None and len(case.sizes_for(contestant.environment.peer.name, quick=False)) > 1
     outcome.notes.append(f"{size:,}: {sample.failure}" if has_choice else sample.failure)
-    title = contestant.environment.peer.title
-    print(f"  {title}, {case.name}: {outcome.notes[-1]}", file=sys.stderr, flush=True)
-    if not sample.failure.startswith("not run"):
-        outcome.failed = True
-        contestant.sizes.clear()
-        print(sample.log_tail, file=sys.stderr, flush=True)
+    if sample.failure.startswith("not run"):
+        _tell(case, contestant, outcome.notes[-1])
+    else:
+        _put_out(case, contestant, outcome.notes.pop(), sample.log_tail)
     return False
+
+
+def _put_out(case: Case, contestant: _Contestant, note: str, why: str) -> None:
+    """Nothing more is run of a peer that failed."""
+    contestant.outcome.notes.append(note)
+    contestant.outcome.failed = True
+    contestant.sizes.clear()
+    _tell(case, contestant, note)
+    print(why, file=sys.stderr, flush=True)
+
+
+def _tell(case: Case, contestant: _Contestant, note: str) -> None:
+    print(f"  {contestant.environment.peer.title}, {case.name}: {note}", file=sys.stderr, flush=True)
 
 
 def _command(case: Case, contestant: _Contestant, size: int | None) -> list[str]:
@@ -171,12 +186,15 @@ def _run(case: Case, contestant: _Contestant, command: Sequence[str], options: O
 
 def _run_and_count(case: Case, contestant: _Contestant, command: Sequence[str], options: Options) -> Sample:
     server = contestant.server
-    records = server.home if server else contestant.home
-    bytes_before = database_bytes(records) if case.counts_database else 0
-    server_cpu_before = server.cpu_seconds() if server else 0.0
+    bytes_before = _database_bytes(contestant) if case.counts_database else 0
+    server_cpu_before = server.running.cpu_seconds() if server else 0.0
+    own = _database_of(case, contestant)
     sample = run_process(
         command,
-        environment=variables(contestant.environment, contestant.home, server.api_url if server else None),
+        environment={
+            **variables(contestant.environment, contestant.home, server.api_url if server else None),
+            **({"BENCH_DATABASE_URL": own.url} if own else {}),
+        },
         directory=contestant.home,
         limit_seconds=options.limit_seconds or case.limit_seconds,
     )
@@ -186,16 +204,27 @@ def _run_and_count(case: Case, contestant: _Contestant, command: Sequence[str], 
         return sample
     figures = dict(sample.figures)
     if server:
-        figures |= _with_server(figures, server, server.cpu_seconds() - server_cpu_before)
+        figures |= _with_server(figures, server, server.running.cpu_seconds() - server_cpu_before)
     if case.counts_database:
-        figures["database_bytes"] = (database_bytes(records) - bytes_before) / figures["tasks"]
+        figures["database_bytes"] = (_database_bytes(contestant) - bytes_before) / figures["tasks"]
     return Sample(figures)
+
+
+def _database_of(case: Case, contestant: _Contestant) -> Database | None:
+    return contestant.databases.empty_database(case.database_on, contestant.home) if case.database_on else None
+
+
+def _database_bytes(contestant: _Contestant) -> int:
+    return contestant.server.database.size() if contestant.server else database_bytes(contestant.home)
 
 
 def _with_server(figures: Mapping[str, float], server: Server, cpu_seconds: float) -> dict[str, float]:
     """CPU is what all the processes of a peer used; the share of the process alone is kept beside it."""
-    more = {"server_mb": server.memory_megabytes()}
+    tasks = figures["tasks"]
+    more = {"server_mb": server.running.memory_bytes() / 1e6, "server_cpu_us": cpu_seconds * 1e6 / tasks}
+    if cpu_seconds:
+        more["tasks_per_server_second"] = tasks / cpu_seconds
     if "cpu_us" in figures:
         more["process_only_cpu_us"] = figures["cpu_us"]
-        more["cpu_us"] = figures["cpu_us"] + cpu_seconds * 1e6 / figures["tasks"]
+        more["cpu_us"] = figures["cpu_us"] + more["server_cpu_us"]
     return more

@@ -18,6 +18,8 @@ BENCH = Path(__file__).resolve().parent
 PROJECT = BENCH.parent
 CACHE = BENCH / ".cache"
 SHARED = BENCH / "cases" / "shared"
+# The harness starts servers as the cases do.
+sys.path.append(str(SHARED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def _install_dalsegno(folder: Path) -> None:
         _run(uv, "build", "--quiet", "--wheel", "--out-dir", str(wheels), str(PROJECT))
         locked = wheels / "locked.txt"
         export = ("export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project", "--no-hashes")
+        export = (*export, "--extra", "postgres")
         _run(uv, *export, "--project", str(PROJECT), "--output-file", str(locked))
         _install(folder, "-r", str(locked))
     else:
@@ -150,7 +153,7 @@ def _install_dalsegno(folder: Path) -> None:
             str(PROJECT),
         )
     (wheel,) = wheels.glob("dalsegno-*.whl")
-    _install(folder, str(wheel))
+    _install(folder, f"{wheel}[postgres]")
 
 
 def _run(*command: str) -> None:
@@ -168,7 +171,8 @@ def _installed_version(folder: Path, peer: Peer) -> str:
 
 
 def variables(environment: Environment, home: Path, api_url: str | None = None) -> dict[str, str]:
-    """The environment variables of a peer's process: none of the caller's settings, all in `home`."""
+    """The environment variables of a peer's process: none of the caller's settings, all in `home`; its server, if
+    it is to speak to one."""
     kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "TMPDIR") if name in os.environ}
     path = f"{environment.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     own = {
@@ -183,5 +187,5 @@ def variables(environment: Environment, home: Path, api_url: str | None = None) 
         "prefect": {"PREFECT_HOME": str(home / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
         "dbos": {"DBOS_SYSTEM_DATABASE_URL": f"sqlite:///{home / 'dbos.sqlite'}"},
     }
-    address = {"PREFECT_API_URL": api_url} if api_url else {}
+    address = {f"{environment.peer.name.upper()}_API_URL": api_url} if api_url else {}
     return {**kept, **own, **peers.get(environment.peer.name, {}), **address}

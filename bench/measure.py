@@ -83,6 +83,8 @@ def _wait(process: subprocess.Popen[bytes], limit_seconds: float) -> tuple[int, 
         raise
     finally:
         timer.cancel()
+        # What it started and left behind would disturb whoever comes next.
+        _kill_session(process.pid)
     return exit_code, timed_out.is_set()
 
 

@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from budgets import verdict
-from catalogue import Case, Figure
+from catalogue import CASES, Case, Figure
 from comparison import Outcome
 from environments import PEERS
 
@@ -29,6 +30,14 @@ class About:
     versions: Mapping[str, str]
     server: Mapping[str, float]
     date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the benchmark, or what is left of it."""
+
+    about: About
+    results: Results
 
 
 def table(cases: Sequence[Case], results: Results, *, judged: bool = True) -> list[list[str]]:
@@ -133,29 +142,70 @@ def headline(about: About) -> str:
     )
 
 
-def write_readme(path: Path, about: About, rows: Sequence[Sequence[str]]) -> None:
+def write_readme(path: Path, runs: Sequence[Run]) -> None:
     """Put the results between the markers of the page; the rest of it is written by hand."""
     page = path.read_text()
     head, begin, rest = page.partition(BEGIN)
     _, end, foot = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path.name} lacks the lines {BEGIN!r} and {END!r} that the results go between")
-    path.write_text(f"{head}{BEGIN}\n\n{headline(about)}\n\n{as_markdown(rows)}\n\n{END}{foot}")
+    told = "\n\n".join([*_headlines(runs), as_markdown(table(_known_cases(runs), merged(runs)))])
+    path.write_text(f"{head}{BEGIN}\n\n{told}\n\n{END}{foot}")
 
 
-def write_json(path: Path, about: About, results: Results) -> None:
+def _headlines(runs: Sequence[Run]) -> list[str]:
+    """Each run's; where there are several, of all but the first what was measured in it."""
+    rest = [f"{headline(run.about)} Measured then: {', '.join(run.results)}." for run in runs[1:]]
+    return [*(headline(run.about) for run in runs[:1]), *rest]
+
+
+def _known_cases(runs: Sequence[Run]) -> list[Case]:
+    measured = merged(runs)
+    return [case for case in CASES if case.name in measured]
+
+
+def merged(runs: Sequence[Run]) -> Results:
+    """The results of several runs, which have no case in common."""
+    return {case: outcomes for run in runs for case, outcomes in run.results.items()}
+
+
+def replaced(runs: Sequence[Run], newer: Run) -> list[Run]:
+    """What is known after a run: its own cases, and of earlier runs those that it did not measure again."""
+    kept = [Run(run.about, {case: by for case, by in run.results.items() if case not in newer.results}) for run in runs]
+    return [*(run for run in kept if run.results), newer]
+
+
+def write_json(path: Path, runs: Sequence[Run]) -> None:
     """Every sample of every case, so that spread and odd values can be looked at."""
-    cases = {case: {name: _plain(outcome) for name, outcome in by.items()} for case, by in results.items()}
-    whole = {
+    path.write_text(json.dumps({"runs": [_plain_run(run) for run in runs]}, indent=1) + "\n")
+
+
+def read_json(path: Path) -> list[Run]:
+    """What `write_json` wrote, without cases that are no more; nothing where there is no such file."""
+    if not path.exists():
+        return []
+    names = {case.name for case in CASES}
+    runs = [_run(plain) for plain in json.loads(path.read_text())["runs"]]
+    return [Run(run.about, {case: by for case, by in run.results.items() if case in names}) for run in runs]
+
+
+def _plain_run(run: Run) -> dict[str, object]:
+    about = run.about
+    return {
         "date": about.date,
         "machine": dict(about.machine),
         "versions": dict(about.versions),
         "prefect_server": {name: round(value, 2) for name, value in about.server.items()},
-        "cases": cases,
+        "cases": {case: {name: _plain(outcome) for name, outcome in by.items()} for case, by in run.results.items()},
     }
-    path.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 def _plain(outcome: Outcome) -> dict[str, object]:
     samples = [{key: float(f"{value:.5g}") for key, value in sample.items()} for sample in outcome.samples]
     return {"size": outcome.size, "notes": outcome.notes, "samples": samples}
+
+
+def _run(plain: Mapping[str, Any]) -> Run:
+    about = About(plain["machine"], plain["versions"], plain["prefect_server"], plain["date"])
+    cases = plain["cases"].items()
+    return Run(about, {case: {name: Outcome(**outcome) for name, outcome in by.items()} for case, by in cases})

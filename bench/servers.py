@@ -1,109 +1,117 @@
-"""The server that a peer needs to be measured fairly, and how it is kept quiet while others are measured."""
+"""The databases and servers that peers are measured with, each started when it is first needed, and kept quiet while
+others are measured."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
-import socket
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from environments import Environment, InstallError, variables
+import postgres
+from environments import Environment, variables
+from measure import database_bytes
+from postgres import Postgres
+from serving import Serving, serving
 
-SERVER_START_LIMIT_SECONDS = 120.0
 SETTLE_LIMIT_SECONDS = 300.0
 # A server whose CPU use stays below this share of one core for a second has recorded what it was sent.
 SETTLED_CPU_SHARE = 0.15
 
 
-@dataclass(slots=True)
+class Database(Protocol):
+    """An empty database, for one server or one process."""
+
+    url: str
+
+    def size(self) -> int:
+        """Its bytes on the disk, free pages included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A database that is a file; its size is that of all databases in its folder, for a server may have several."""
+
+    url: str
+    folder: Path
+
+    def size(self) -> int:
+        return database_bytes(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """A database of the benchmark's PostgreSQL server."""
+
+    url: str
+    server: Postgres
+
+    def size(self) -> int:
+        return self.server.database_bytes(self.url)
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A peer's server on loopback, stopped (SIGSTOP) while others are measured: it must disturb nobody."""
 
-    process: subprocess.Popen[bytes]
-    api_url: str
-    home: Path
-    start_seconds: float
+    running: Serving
+    database: Database
+
+    @property
+    def api_url(self) -> str:
+        return self.running.api_url
 
     def resume(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        self.running.process.send_signal(signal.SIGCONT)
 
     def suspend(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
+        self.running.process.send_signal(signal.SIGSTOP)
 
     def settle(self) -> None:
         """Return once the server has worked off what it was sent, or after SETTLE_LIMIT_SECONDS."""
         deadline = time.monotonic() + SETTLE_LIMIT_SECONDS
         while time.monotonic() < deadline:
-            before = self.cpu_seconds()
+            before = self.running.cpu_seconds()
             time.sleep(1.0)
-            if self.cpu_seconds() - before < SETTLED_CPU_SHARE:
+            if self.running.cpu_seconds() - before < SETTLED_CPU_SHARE:
                 return
 
-    def cpu_seconds(self) -> float:
-        """CPU of all the server's threads so far; 0 where the system has no /proc."""
-        stat = Path(f"/proc/{self.process.pid}/stat")
-        if not stat.exists():
-            return 0.0
-        fields = stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def memory_megabytes(self) -> float:
-        """Resident memory now; 0 where the system has no /proc."""
-        statm = Path(f"/proc/{self.process.pid}/statm")
-        if not statm.exists():
-            return 0.0
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+@dataclass(slots=True)
+class Servers:
+    """All that were started. `folder` is where their files go; they end when `stack` is closed."""
 
+    folder: Path
+    stack: contextlib.ExitStack
+    _running: dict[tuple[str, str], Server] = field(default_factory=dict[tuple[str, str], Server])
+    _postgres: Postgres | None = None
 
-@contextmanager
-def prefect_server(environment: Environment, home: Path) -> Iterator[Server]:
-    """A Prefect server on an SQLite database in `home`, answering; ended with the block."""
-    home.mkdir(parents=True)
-    port = _free_port()
-    api_url = f"http://127.0.0.1:{port}/api"
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [environment.executable("prefect"), "server", "start", "--port", str(port)],
-        env=variables(environment, home),
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _wait_until_healthy(process, f"{api_url}/health")
-        server = Server(process, api_url, home, time.perf_counter() - began)
+    def of(self, environment: Environment, kind: str) -> Server:
+        """The server of a peer on one kind of database ("sqlite" or "postgresql"), suspended. Raises StartError."""
+        peer = environment.peer.name
+        found = self._running.get((peer, kind))
+        if found is not None:
+            return found
+        home = self.folder / f"{peer}-{kind}"
+        home.mkdir(parents=True)
+        database = self.empty_database(kind, home)
+        running = self.stack.enter_context(
+            serving(peer, environment.folder / "bin", database.url, variables(environment, home), home)
+        )
+        server = self._running[peer, kind] = Server(running, database)
         server.settle()
         server.suspend()
-        yield server
-    finally:
-        process.send_signal(signal.SIGCONT)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return server
 
-
-def _wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + SERVER_START_LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise InstallError(f"the Prefect server ended with exit code {process.returncode} instead of starting")
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise InstallError(f"the Prefect server did not answer within {SERVER_START_LIMIT_SECONDS:g} s")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    def empty_database(self, kind: str, home: Path) -> Database:
+        """An empty database; a file of SQLite's is in `home`, one of PostgreSQL's bears the folder's name."""
+        if kind == "sqlite":
+            return SqliteFile(f"sqlite:///{home / 'server.db'}", home)
+        if self._postgres is None:
+            binaries = postgres.find_binaries()
+            assert binaries is not None, "cases on PostgreSQL are left out where it is not installed"
+            self._postgres = self.stack.enter_context(postgres.started(binaries))
+        return PostgresDatabase(self._postgres.make_database(home.name.replace("-", "_")), self._postgres)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -70,6 +71,15 @@ class TerminationSignal(BaseException):
 
 class RunCancelled(BaseException):
     """Raised inside a run that is to be cancelled; a BaseException so that `except Exception` lets it through."""
+
+
+class RunSuspended(BaseException):
+    """Raised inside a run that gives its process back until it is resumed; a BaseException so that `except Exception`
+    lets it through."""
+
+
+class FlowPauseTimeout(DalsegnoException, TimeoutError):
+    """A paused flow run was not resumed in time."""
 
 
 class Skip(DalsegnoException):
@@ -189,6 +199,10 @@ class BackendUnavailable(BackendError):
     """The database or server cannot be reached, or cannot write now; nothing was lost, the call can be repeated."""
 
 
+class ServerFault(BackendUnavailable):
+    """The server met an error of its own while it did what it was asked for, though it is there."""
+
+
 class DatabaseError(BackendError):
     """The database cannot be used as it is; the message says what to do."""
 
@@ -247,6 +261,15 @@ class AcquireConcurrencySlotTimeoutError(ConcurrencySlotAcquisitionError, Timeou
 
 class StateConflict(BackendError):
     """The run is in a state from which it cannot go to the one that was asked for."""
+
+
+class InvalidInput(BackendError):
+    """What a paused run was resumed with does not fit what it waits for; the message names the field."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = list(fields)
+        """What is wrong, by field; empty where it is only told in words."""
 
 
 class InvalidRequest(BackendError):

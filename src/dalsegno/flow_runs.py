@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from dalsegno._backend.connect import connect, open_remote
 from dalsegno._backend.run_waiting import RunId, RunWait, read_run
-from dalsegno._engine import calling, clock, hooks
+from dalsegno._engine import calling, hooks, sleeping
 from dalsegno._engine.awaiting import awaited_in_coroutines, in_thread
 from dalsegno._engine.claims import kept
-from dalsegno._engine.context import TaskRunContext, tags_of
+from dalsegno._engine.context import tags_of
 from dalsegno._engine.dispatch import in_async_context
-from dalsegno._engine.drivers import drive
+from dalsegno._engine.drivers import drive, driven, driven_async
 from dalsegno._engine.replay import RerunPolicy
 from dalsegno._engine.resuming import claimed_execution, fork_execution, resumed_execution
 from dalsegno._processes import current_process
@@ -25,13 +25,34 @@ from dalsegno.model.queue import ClaimRuns
 from dalsegno.model.resources.flow_runs import FlowRun
 from dalsegno.model.states import STATE_CODES
 from dalsegno.model.views import FlowRunView
+from dalsegno.pausing import (
+    apause_flow_run,
+    aresume_flow_run,
+    asuspend_flow_run,
+    pause_flow_run,
+    resume_flow_run,
+    suspend_flow_run,
+)
 from dalsegno.settings import Settings
 from dalsegno.tasks import task
 
 if TYPE_CHECKING:
     from dalsegno.client import Client, SyncClient
 
-__all__ = ["execute_flow_run", "fork_flow_run", "retry_flow_run", "set_task_result", "sleep", "wait_for_flow_run"]
+__all__ = [
+    "apause_flow_run",
+    "aresume_flow_run",
+    "asuspend_flow_run",
+    "execute_flow_run",
+    "fork_flow_run",
+    "pause_flow_run",
+    "resume_flow_run",
+    "retry_flow_run",
+    "set_task_result",
+    "sleep",
+    "suspend_flow_run",
+    "wait_for_flow_run",
+]
 
 
 @awaited_in_coroutines
@@ -214,6 +235,10 @@ def set_task_result(id: RunId, value: Any) -> None:
 def sleep(duration: float | timedelta | None = None, *, until: datetime | None = None) -> Any:
     """Wait, as a recorded step: a run that is picked up waits only for what was left, or not again.
 
+    A run that was claimed from the queue gives its process back for a sleep of five minutes or more (setting
+    `pauses.suspend_sleep_from`): it is Suspended, and queued again when its time has come. So do only calls in the
+    body of a flow that is not submitted; others, and runs that were called directly, sleep in their process.
+
     Args:
         duration: Seconds, or a timedelta.
         until: A time instead; with a time zone, or else in UTC.
@@ -230,17 +255,14 @@ def sleep(duration: float | timedelta | None = None, *, until: datetime | None =
     return (_sleep_async if in_async_context() else _sleep)(seconds, stamp)
 
 
-@task(name="sleep")
+@task(name="sleep", retries=0, persist_result=True)
 def _sleep(seconds: float | None, until: float | None) -> None:
-    left = _left(seconds, until)
-    scope = TaskRunContext.get()
-    assert scope is not None
-    scope.session.sleep(left)
+    driven(sleeping.sleep(seconds, until))
 
 
-@task(name="sleep")
+@task(name="sleep", retries=0, persist_result=True)
 async def _sleep_async(seconds: float | None, until: float | None) -> None:
-    await clock.sleep_async(_left(seconds, until))
+    await driven_async(sleeping.sleep(seconds, until))
 
 
 def wait_for_flow_run(
@@ -291,24 +313,6 @@ async def _wait_async(wait: RunWait, settings: Settings | None) -> FlowRun:
     finally:
         # The thread is not to outlive a coroutine that was cancelled.
         wait.stop.set()
-
-
-def _left(seconds: float | None, until: float | None) -> float:
-    """Return how long is left of a sleep, which may have begun in an earlier attempt."""
-    now = clock.now() / 1e6
-    if until is not None:
-        return max(0.0, until - now)
-    scope = TaskRunContext.get()
-    assert scope is not None
-    assert seconds is not None
-    run = scope.task_run
-    begun = now
-    if run.run_count > 1:
-        view = scope.session.backend.read_task_run(run.id_bytes)
-        if view is not None and view.start_time is not None:
-            begun = view.start_time / 1e6
-            run.start_time_us = view.start_time
-    return max(0.0, begun + seconds - now)
 
 
 def _names(from_: str | Iterable[str] | None) -> frozenset[str]:

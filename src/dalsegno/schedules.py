@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from dalsegno import _scheduling
 from dalsegno.exceptions import InvalidSchedule
 from dalsegno.model.schedules import CatchUp, ScheduleSpec
@@ -41,7 +43,7 @@ class Schedule:
             is a time in `timezone`. None: Monday, 1 January 2024, 00:00.
         day_or: Of a cron with a day of the month and a day of the week, True: either is enough; False: both must match.
         active: False: it is paused.
-        parameters: Of the flow, for the runs of this schedule.
+        parameters: Of the flow, for the runs of this schedule: values that JSON can hold; a date becomes a text.
         slug: Its name among the schedules of a deployment.
         catchup: What runs of the ticks that were missed while no server ran: the `latest`, `all` or `none`.
         jitter: Each run starts up to so much later than its tick, a timedelta or seconds.
@@ -92,7 +94,7 @@ class Schedule:
             "anchor_date": None,
             "day_or": day_or,
             "active": active,
-            "parameters": dict(parameters or {}),
+            "parameters": _plain(parameters),
             "slug": slug,
             "catchup": catchup,
             "jitter": _duration("jitter", jitter),
@@ -111,6 +113,7 @@ class Schedule:
     @classmethod
     def from_spec(cls, spec: ScheduleSpec) -> Schedule:
         """Return the schedule that plain values describe. InvalidSchedule: they describe none."""
+        _scheduling.check(spec)
         zone = ZoneInfo(_scheduling.zone_name(spec)) if spec.anchor_date is not None else None
         return Schedule(
             interval=spec.interval,
@@ -272,6 +275,14 @@ def _duration(name: str, given: Duration | None) -> timedelta | None:
         return timedelta(seconds=given)
     except (TypeError, ValueError, OverflowError):
         raise InvalidSchedule(f"{name} is {given!r}; it may be a timedelta or a number of seconds.") from None
+
+
+def _plain(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return parameters as they are stored, so that what is read again is equal."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(dict(parameters or {})))
+    except (TypeError, ValueError) as error:
+        raise InvalidSchedule(f"parameters cannot be stored: {error}") from None
 
 
 def _aware(given: datetime, zone: ZoneInfo) -> datetime:

@@ -12,6 +12,7 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno._backend.operations import MEDIA_TYPE, PATH, operations
 from dalsegno.model.roles import Role
 from dalsegno.server.application import create_app
+from dalsegno.server.page import ADDRESSES
 from dalsegno.server.routes import ROUTES, Route
 from dalsegno.settings import get_current_settings
 
@@ -66,6 +67,8 @@ def test_without_login_every_route_but_the_open_ones_is_refused(closed: Site) ->
 
 def test_the_open_routes_are_these() -> None:
     assert {(route.method, route.path) for route in ROUTES if route.role is None} == {
+        *(("GET", address) for address in ADDRESSES),
+        ("GET", "/assets/{name:str}"),
         ("GET", "/api/health"),
         ("GET", "/api/ready"),
         ("GET", "/api/version"),

@@ -110,3 +110,15 @@ def test_the_embedded_backend_needs_no_sqlalchemy_and_no_fsspec(dalsegno_home: P
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_two_keys_to_one_server_are_two_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DALSEGNO_API_URL", "http://127.0.0.1:1/api")
+    monkeypatch.setenv("DALSEGNO_API_KEY", "dsn_one")
+    first = connect.connect()
+    assert connect.connect() is first
+    monkeypatch.setenv("DALSEGNO_API_KEY", "dsn_two")
+    second = connect.connect()
+    assert second is not first
+    connect.close("http://127.0.0.1:1/api")
+    assert connect.connect() is not second

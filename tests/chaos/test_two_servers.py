@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +22,8 @@ from tests.chaos.programs import Steady
 from tests.chaos.proxy import RoundRobin
 from tests.chaos.recorded import Ledger, check_complete, flow_runs, opened
 from tests.chaos.servers import ServerProcess, deliver, settings_for, spool_files
+from tests.guarantees.processes import Program
+from tests.guarantees.test_slots import HOLDER, VISITOR
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -182,6 +186,50 @@ def test_one_of_two_servers_is_killed_and_nobody_notices_more_than_a_retry(
             f"{page.retries} times again, and opened its stream {live.openings} times"
         )
     assert page.retries <= 1
+
+
+LEASE = 3.0
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DALSEGNO_LEASES_LENGTH", str(LEASE))
+
+
+def test_slots_and_leases_hold_whichever_of_two_servers_is_asked(
+    short_leases: None, servers: list[ServerProcess], proxy: RoundRobin, tmp_path: Path
+) -> None:
+    page = Page(proxy.url)
+    key = page.ask("POST", "api-keys", json={"name": "flows"})["key"]
+    limit = page.ask("POST", "concurrency-limits", json={"name": "database", "limit": 1})
+
+    def held() -> int:
+        return page.ask("GET", f"concurrency-limits/{limit['id']}")["active_slots"]
+
+    settings = settings_for(proxy.url, key)
+    with ExitStack() as stack:
+        stack.callback(page.client.close)
+        holder = stack.enter_context(Program(tmp_path / "one", tmp_path / "home-1", HOLDER).start(settings=settings))
+        holder.until("inside")
+        waits = stack.enter_context(Program(tmp_path / "two", tmp_path / "home-2", VISITOR).start(settings=settings))
+        # Longer than two leases: what one server renews the other one knows of.
+        until = time.monotonic() + 2 * LEASE + 1
+        while time.monotonic() < until:
+            assert held() == 1
+            assert waits.process.poll() is None, waits.errors
+            time.sleep(0.2)
+        servers[0].kill()
+        until = time.monotonic() + 2 * LEASE + 1
+        while time.monotonic() < until:
+            assert held() == 1
+            assert waits.process.poll() is None, waits.errors
+            time.sleep(0.2)
+        holder.send(signal.SIGKILL)
+        holder.process.wait()
+        assert waits.end(60).last == "was inside"
+        assert held() == 0
+    # Each of them was asked, for as long as there were two.
+    assert min(proxy.served[server.port] for server in servers) >= 5
 
 
 def watching(run_id: str, variables: dict[str, str], folder: Path) -> subprocess.Popen[str]:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from dalsegno.cli import COMMANDS
 from dalsegno.cli.exit_codes import EXPLAINED
-from dalsegno.model import limits, records, states, views
+from dalsegno.model import limits, pauses, records, states, views
 from dalsegno.model.resources.services import ServiceView
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
@@ -58,6 +58,7 @@ def test_each_exit_code_is_explained_as_help_explains_it() -> None:
     ("name", "struct", "left_out"),
     [
         ("flow run", views.FlowRunView, {"parameters_text"}),
+        ("pause", pauses.PauseView, set[str]()),
         ("task run", views.TaskRunView, set[str]()),
         ("state", states.StateRecord, set[str]()),
         ("entry", records.EntryPoint, set[str]()),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dalsegno import flow, get_client, get_run_logger, task
+from dalsegno import flow, get_client, get_run_logger, retry_flow_run, suspend_flow_run, task
 from dalsegno.artifacts import create_markdown_artifact
 from dalsegno.client import Client, SyncClient
 from dalsegno.client.calls import Call, Pages
@@ -19,7 +19,7 @@ from dalsegno.client.operation import listing, operation
 from dalsegno.client.operations import Operations
 from dalsegno.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from dalsegno.client.schemas.sorting import Order
-from dalsegno.exceptions import BackendError, ChangedMeanwhile, InvalidRequest, NotAllowed, ObjectNotFound
+from dalsegno.exceptions import BackendError, ChangedMeanwhile, InvalidInput, InvalidRequest, NotAllowed, ObjectNotFound
 from dalsegno.model.resources.commands import Outcome, SetFlowRunState
 from dalsegno.model.states import StateType
 from dalsegno.server.routes import ROUTES, Route, find_route
@@ -27,7 +27,7 @@ from dalsegno.settings import temporary_settings
 
 NO_ID = uuid.UUID(int=7)
 NOT_FOR_PROGRAMS = re.compile(
-    r"/$|/api/docs|/api/log(in|out)|/api/me/password|/logs/download|/api/results/|/api/engine/"
+    r"^(?!/api/)|/api/docs|/api/log(in|out)|/api/me/password|/logs/download|/api/results/|/api/engine/"
 )
 """Pages, what needs a browser's session, files for people, and what the engine itself asks."""
 SAMPLES: dict[str, Any] = {
@@ -151,6 +151,23 @@ def test_variables_are_changed_under_the_eyes_of_others(client: SyncClient) -> N
     assert list(client.iterate_variables()) == []
     with pytest.raises(ObjectNotFound, match="no variable 'limit'"):
         client.read_variable("limit")
+
+
+def test_a_run_that_waits_is_resumed(client: SyncClient) -> None:
+    @flow
+    def leaving() -> int:
+        return suspend_flow_run(wait_for_input=int)
+
+    state = leaving(return_state=True)
+    id_ = state.state_details.flow_run_id
+    assert id_ is not None
+    (pause,) = client.read_flow_run(id_).pauses or []
+    assert (pause.kind, (pause.input_schema or {})["required"]) == ("suspend", ["value"])
+    with pytest.raises(InvalidInput, match="value: 'x' is not of type 'integer'"):
+        client.resume_flow_run(id_, {"value": "x"})
+    assert client.resume_flow_run(id_, {"value": 5}).how == "to_be_executed"
+    assert client.pause_flow_run(id_).requested is False
+    assert retry_flow_run(id_, flow=leaving) == 5
 
 
 def test_many_runs_are_first_looked_at_and_then_changed(client: SyncClient) -> None:

@@ -14,8 +14,9 @@ LEASE = 1.5
 class Server:
     """A server in a process of its own, which can be stopped and started again on the same port."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, lease: float = LEASE) -> None:
         self.home = home
+        self.lease = lease
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
         self.start()
@@ -28,7 +29,7 @@ class Server:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DALSEGNO_")},
             "DALSEGNO_HOME": str(self.home),
-            "DALSEGNO_LEASES_LENGTH": str(LEASE),
+            "DALSEGNO_LEASES_LENGTH": str(self.lease),
         }
         command = [sys.executable, "-m", "dalsegno.cli", "server", "start", "--port", str(self.port)]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

@@ -6,10 +6,13 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.guarantees.processes import Ended, Program, Started
+from tests.guarantees.servers import Server
 
 from dalsegno import flow, task
 from dalsegno._backend.connect import connect
@@ -211,6 +214,50 @@ def test_a_wish_from_another_process_cancels_the_run(text: str, tmp_path: Path, 
     assert {name for names in states.values() for name in names} <= {"Cancelled"}
     for nested in backend.list_flow_runs(RunFilter(), Page()):
         assert nested.state.name == "Cancelled"
+
+
+@pytest.fixture
+def patient_server(dalsegno_home: Path) -> Iterator[Server]:
+    """Give a server whose leases need next to no heartbeats."""
+    server = Server(dalsegno_home, lease=6000.0)
+    yield server
+    server.stop()
+
+
+@pytest.mark.embedded
+def test_a_wish_reaches_a_process_at_once_through_a_server(
+    tmp_path: Path, dalsegno_home: Path, patient_server: Server
+) -> None:
+    settings = {"DALSEGNO_JOURNAL_HEARTBEAT_INTERVAL": "600", "DALSEGNO_API_URL": patient_server.url}
+    with Program(tmp_path, tmp_path / "client-home", DIRECT).start(settings=settings) as started:
+        until_stuck(started, DIRECT)
+        while not connect().list_flow_runs(RunFilter(), Page()):
+            time.sleep(0.01)
+        # The process is waiting for it, or is told when it begins to.
+        answer = httpx.post(f"{patient_server.url}/flow-runs/{the_root().id.hex()}/cancel", json={})
+        assert answer.status_code == 200, answer.text
+        seconds, ended = seconds_to_end(started)
+    print(f"ended {seconds:.2f} s after the wish")
+    assert seconds < SOON + SLACK, ended.errors
+    assert the_root().state.name == "Cancelled"
+
+
+@pytest.mark.embedded
+def test_a_wish_of_a_server_that_was_started_anew_reaches_a_process(
+    tmp_path: Path, dalsegno_home: Path, patient_server: Server
+) -> None:
+    settings = {"DALSEGNO_JOURNAL_HEARTBEAT_INTERVAL": "600", "DALSEGNO_API_URL": patient_server.url}
+    with Program(tmp_path, tmp_path / "client-home", DIRECT).start(settings=settings) as started:
+        until_stuck(started, DIRECT)
+        while not connect().list_flow_runs(RunFilter(), Page()):
+            time.sleep(0.01)
+        patient_server.stop()
+        patient_server.start()
+        assert connect().request_cancel(the_root().id)
+        # It asks again some seconds after its server went, and is told then.
+        _, ended = seconds_to_end(started)
+    assert ended.status != 0
+    assert the_root().state.name == "Cancelled"
 
 
 def test_after_an_interrupt_nothing_that_was_queued_starts() -> None:

@@ -51,6 +51,7 @@ with concurrency("database", strict=True):
 
 
 @pytest.mark.slow
+@pytest.mark.embedded
 def test_fifty_processes_over_three_slots(tmp_path: Path) -> None:
     visitor = Program(tmp_path / "work", tmp_path / "home", VISITOR)
     store = StoreBackend.in_file(str(tmp_path / "home" / "dalsegno.db"))
@@ -69,7 +70,7 @@ def test_fifty_processes_over_three_slots(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("through_server", [False, True])
+@pytest.mark.parametrize("through_server", [pytest.param(False, marks=pytest.mark.embedded), True])
 def test_what_killed_processes_held_is_free_for_others(
     tmp_path: Path,
     server: Server,

@@ -15,7 +15,18 @@ def double(x: int) -> int:
 def main() -> int:
     return double(2)
 """
-HEAVY = ["sqlalchemy", "pydantic", "httpx", "rich", "cyclopts", "fsspec", "cryptography"]
+HEAVY = [
+    "cronsim",
+    "dateutil",
+    "zoneinfo",
+    "sqlalchemy",
+    "pydantic",
+    "httpx",
+    "rich",
+    "cyclopts",
+    "fsspec",
+    "cryptography",
+]
 
 
 def modules_loaded_by(statement: str) -> set[str]:

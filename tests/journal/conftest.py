@@ -23,7 +23,8 @@ def remote(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rem
     remote = install(server_folder)
     yield remote
     remote.hangs = None
-    remote.refuses_all = False
+    remote.refuses_all = remote.fails_all = False
+    remote.fails = lambda _: False
     remote.refuses = lambda _: False
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dalsegno._backend import connect
 from dalsegno._backend.embedded import StoreBackend
-from dalsegno.exceptions import BackendError, BackendUnavailable
+from dalsegno.exceptions import BackendError, BackendUnavailable, ServerFault
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.settings import get_current_settings
 
@@ -24,7 +24,9 @@ class RemoteStore:
         self.store = store
         self.is_away = is_away
         self.refuses: Callable[[Batch], bool] = lambda _: False
+        self.fails: Callable[[Batch], bool] = lambda _: False
         self.refuses_all = False
+        self.fails_all = False
         self.delivered: list[Batch] = []
         self.hangs: threading.Event | None = None
         """While there is one, batches are applied only when it is set."""
@@ -44,6 +46,8 @@ class RemoteStore:
             self.hangs.wait(60.0)
         if self.refuses(batch):
             raise BackendError("This batch is too odd.")
+        if self.fails(batch):
+            raise ServerFault("The server met an error (it is in its log).")
         receipt = self.store.deliver(batch)
         self.delivered.append(batch)
         return receipt
@@ -57,6 +61,8 @@ class RemoteStore:
     def _see_that_it_is_there(self) -> None:
         if self.is_away():
             raise BackendUnavailable(f"The server at {self.url} cannot be reached (refused).")
+        if self.fails_all:
+            raise ServerFault("The server met an error (it is in its log).")
         if self.refuses_all:
             raise BackendError("Nobody knows you.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -14,11 +15,12 @@ from tests.journal.remote import RemoteStore, Switch
 from dalsegno import flow, task
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine.session import close_journals, journal_for
+from dalsegno._journal import carrier
 from dalsegno._journal.journal import Journal
 from dalsegno.exceptions import BackendError, BackendUnavailable, RunCancelled, SpoolFull
 from dalsegno.flow_runs import retry_flow_run
 from dalsegno.model.ids import id_text
-from dalsegno.model.records import Receipt
+from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import FlowRunView, Page, RunFilter
 
 Names = Callable[..., list[str]]
@@ -246,6 +248,45 @@ def test_a_batch_that_is_refused_for_good_is_kept_and_does_not_keep_the_others(
     assert [run.state.name for run in runs].count("Completed") >= 1
 
 
+def test_a_batch_that_always_meets_a_fault_of_the_server_is_kept_and_does_not_keep_the_others(
+    remote: RemoteStore, spool_files: Names, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(carrier, "_LONGEST_FAULT", 0.3)
+    monkeypatch.setenv("DALSEGNO_JOURNAL_SPOOL_AFTER", "0.1")
+    tried: list[Batch] = []
+
+    def fails(batch: Batch) -> bool:
+        if any(run.version == 1 for run in batch.flow_runs):
+            tried.append(batch)
+            return True
+        return False
+
+    remote.fails = fails
+    orders()
+    orders()
+    while not spool_files("refused/*"):
+        with contextlib.suppress(BackendError):
+            journal(remote).catch_up()
+    journal(remote).catch_up()
+    assert len(tried) >= 5
+    assert "met an error" in capsys.readouterr().err
+    assert all(name.startswith("refused/") for name in spool_files())
+
+
+def test_a_server_that_meets_errors_with_everything_is_away(
+    remote: RemoteStore, spool_files: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrier, "_LONGEST_FAULT", 0.0)
+    monkeypatch.setenv("DALSEGNO_JOURNAL_SPOOL_AFTER", "0.05")
+    remote.fails_all = True
+    assert orders() == 12
+    for _ in range(8):
+        with contextlib.suppress(BackendError):
+            journal(remote).catch_up()
+    assert spool_files()
+    assert not any(name.startswith("refused/") for name in spool_files())
+
+
 def test_a_barrier_raises_what_the_server_refuses(
     remote: RemoteStore, spool_files: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +326,8 @@ def test_a_forked_child_does_not_hold_what_its_parent_leaves(
         close_journals()
         switch.on()
         orders()
+        # Its end alone gives what others left a second, which a busy machine may need for less.
+        journal(remote).catch_up()
         close_journals()
         assert spool_files() == []
     finally:

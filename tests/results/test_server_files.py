@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno.exceptions import MissingResult, StorageError
 from dalsegno.flow_runs import retry_flow_run
 from dalsegno.model.views import Page, RunFilter
-from dalsegno.results.files import delete_file, file_exists, read_file, write_file
+from dalsegno.results.files import delete_file, file_exists, read_file, read_in_chunks, write_file
+from dalsegno.server.api import results
 
 LARGE = 3 * 1024 * 1024
 
@@ -134,3 +137,33 @@ def test_nothing_is_left_of_a_file_that_finds_no_place(kept: Path) -> None:
 def test_a_name_that_no_file_can_have_is_refused_at_once(kept: Path, name: str) -> None:
     with pytest.raises(StorageError, match="No file can have this name"):
         write_file(f"dalsegno://results/{name}", b"x")
+
+
+def test_files_that_are_elsewhere_are_handed_on_piece_by_piece(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "own_storage", lambda: "memory://shop-results")
+    data = bytes(range(256)) * 16 * 1024
+    pieces: list[int] = []
+
+    def noting(url: str, size: int) -> Iterator[bytes]:
+        for piece in read_in_chunks(url, size):
+            pieces.append(len(piece))
+            yield piece
+
+    monkeypatch.setattr(results, "read_in_chunks", noting)
+    write_file("dalsegno://results/a/b.result", data)
+    assert read_file("dalsegno://results/a/b.result") == data
+    assert pieces == [1024 * 1024] * 4
+    delete_file("dalsegno://results/a/b.result")
+    with pytest.raises(MissingResult):
+        read_file("dalsegno://results/a/b.result")
+
+
+def test_what_a_killed_server_had_begun_to_receive_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "own_storage", lambda: str(tmp_path))
+    old, new, other = tmp_path / ".received-old", tmp_path / ".received-new", tmp_path / "kept.result"
+    for path in (old, new, other):
+        path.write_bytes(b"x")
+    for path in (old, other):
+        os.utime(path, (time.time() - 90_000, time.time() - 90_000))
+    results.remove_abandoned()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".received-new", "kept.result"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.store.make import COMPLETED, FAILED, RUNNING, Run
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno.model.ids import id_text, new_id
+from dalsegno.model.pauses import BeginPause
 
 
 def recorded(backend: StoreBackend, code: int, count: int = 1, **fields: Any) -> list[str]:
@@ -34,6 +36,33 @@ def test_a_live_run_is_asked_to_stop_and_an_ended_one_is_left(backend: StoreBack
     (ended,) = recorded(backend, COMPLETED)
     assert api.post(f"/flow-runs/{ended}/cancel")["requested"] is False
     api.post(f"/flow-runs/{id_text(new_id())}/cancel", status=404)
+
+
+def test_a_live_run_is_asked_to_pause_and_tells_what_it_waits_for(backend: StoreBackend, api: Api) -> None:
+    run = Run()
+    backend.deliver(run.batch(flow_runs=[run.flow_run()]))
+    path = f"/flow-runs/{id_text(run.id)}"
+    assert api.post(f"{path}/pause")["requested"] is True
+    assert backend.heartbeat(run.process.id, {run.id: 1}).pause == [run.id]
+    assert api.post(f"{path}/suspend")["requested"] is True
+    assert backend.heartbeat(run.process.id, {run.id: 1}).suspend == [run.id]
+    schema = {"type": "object", "required": ["approved"], "properties": {"approved": {"type": "boolean"}}}
+    backend.begin_pause(
+        BeginPause(
+            id=new_id(), flow_run_id=run.id, attempt=1, kind="pause", schema=json.dumps(schema), key="a", timeout=60.0
+        )
+    )
+    (pause,) = api.get(path)["pauses"]
+    assert (pause["input_schema"], pause["key"], pause["kind"]) == (schema, "a", "pause")
+    problem = api.post(f"{path}/resume", {"input": {"approved": "yes"}}, 422)
+    assert problem["error"] == "InvalidInput"
+    assert problem["errors"] == [{"field": "approved", "message": "'yes' is not of type 'boolean'"}]
+    api.post(f"{path}/resume", {"input": [1]}, 422)
+    assert api.post(f"{path}/resume", {"input": {"approved": True}})["how"] == "goes_on"
+    assert api.post(f"{path}/resume", {}, 409)["error"] == "StateConflict"
+    (ended,) = recorded(backend, COMPLETED)
+    for what in ("pause", "suspend"):
+        assert api.post(f"/flow-runs/{ended}/{what}", status=409)["error"] == "StateConflict"
 
 
 def test_a_run_is_deleted_once_it_has_ended(backend: StoreBackend, api: Api) -> None:

@@ -48,6 +48,23 @@ def test_a_failed_run_is_opened_again_under_the_next_attempt(backend: StoreBacke
     assert (opened.attempt, opened.run_count) == (2, 2)
 
 
+def test_who_asks_again_for_want_of_an_answer_gets_the_same_attempt(
+    backend: StoreBackend, other: ProcessRecord
+) -> None:
+    run = Run()
+    backend.deliver(run.batch(flow_runs=[run.flow_run(FAILED)]))
+    asked = OpenRun(flow_run_id=run.id, process=run.process, only_from_attempt=1)
+    first = backend.open_run(asked)
+    assert backend.open_run(asked) == first
+    # Others do not, and neither does who has begun to record it.
+    with pytest.raises((RunIsAlive, AttemptConflict)):
+        backend.open_run(OpenRun(flow_run_id=run.id, process=other))
+    begun = Run(id=run.id, attempt=first.attempt)
+    backend.deliver(begun.batch(flow_runs=[begun.flow_run(RUNNING)]))
+    with pytest.raises((RunIsAlive, AttemptConflict)):
+        backend.open_run(OpenRun(flow_run_id=run.id, process=run.process))
+
+
 def test_a_run_that_is_executed_is_not_opened(backend: StoreBackend, other: ProcessRecord) -> None:
     run = Run(process=other)
     backend.deliver(run.batch(flow_runs=[run.flow_run(RUNNING)]))

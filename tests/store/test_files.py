@@ -46,7 +46,7 @@ def test_a_newer_database_is_refused_with_both_versions(path: Path) -> None:
     connection.execute("UPDATE schema_version SET version = 99, compatible_from = 98")
     connection.commit()
     connection.close()
-    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 2\."):
+    with pytest.raises(DatabaseTooNew, match=rf"{path} has schema version 99; .* up to schema version 3\."):
         StoreBackend.in_file(str(path))
 
 

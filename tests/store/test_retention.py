@@ -12,12 +12,15 @@ from tests.store.conftest import Opener
 from tests.store.make import COMPLETED, Run, many_task_runs, now
 
 from dalsegno._backend.embedded import StoreBackend
+from dalsegno._store.connection import Connection
+from dalsegno._store.retention import Slices
 from dalsegno.model.ids import new_id
 from dalsegno.model.records import ArtifactRecord, ResultBlob
 from dalsegno.model.results import StoredResult, pack_stored
 from dalsegno.model.views import Page, RunFilter
 
 _DAY = 86_400
+_MEGABYTE = 1_000_000
 _TABLES = ("flow_run", "task_run", "log", "artifact", "result_blob")
 
 
@@ -123,8 +126,9 @@ def test_the_file_shrinks_when_runs_go(path: Path, tmp_path: Path) -> None:
     backend = StoreBackend.in_file(str(path), runs_age=1.0 * _DAY, logs_age=None)
     while backend.clean_up():
         pass
-    backend.close()
+    # Already while it is open, though nobody writes anything more.
     assert os.path.getsize(path) < before / 2
+    backend.close()
 
 
 def test_no_slice_holds_the_write_lock_for_long(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,3 +169,41 @@ def test_whoever_records_a_run_cannot_have_other_files_deleted(
     backend.deliver(run.batch(flow_runs=[run.flow_run(COMPLETED)], task_runs=[run.task_run(result=kept)]))
     assert backend.delete_flow_run(run.id)
     assert precious.exists()
+
+
+def deleted_at_once(backend: StoreBackend, seconds_a_row: float, slices: int) -> list[int]:
+    """Return how many rows each of some transactions may delete, where each row takes so long."""
+    seconds, asked = 0.0, []
+
+    def work(connection: Connection, rows: int) -> None:
+        nonlocal seconds
+        asked.append(rows)
+        seconds += rows * seconds_a_row
+
+    deleting = Slices(backend.database, lambda: seconds)
+    for _ in range(slices):
+        deleting.delete(work)
+    return asked
+
+
+def test_small_rows_go_two_thousand_at_once(backend: StoreBackend) -> None:
+    assert deleted_at_once(backend, 0.000_005, 5) == [500, 1000, 2000, 2000, 2000]
+
+
+def test_rows_that_take_long_go_a_few_at_once(backend: StoreBackend) -> None:
+    assert max(deleted_at_once(backend, 0.001, 30)[5:]) * 0.001 < 0.05
+
+
+def test_a_row_that_takes_longer_than_any_transaction_should_goes_alone(backend: StoreBackend) -> None:
+    assert deleted_at_once(backend, 1.0, 12)[-2:] == [1, 1]
+
+
+def test_a_run_with_many_large_results_goes_as_a_whole(backend: StoreBackend) -> None:
+    run = Run(id=old_id(100))
+    moment = now() - 100 * _DAY * 1_000_000
+    blobs = [ResultBlob(new_id(), run.id, bytes(_MEGABYTE)) for _ in range(20)]
+    backend.deliver(run.batch(flow_runs=[run.flow_run(COMPLETED, end_time=moment)], blobs=blobs))
+    while backend.clean_up():
+        pass
+    assert backend.read_flow_run(run.id) is None
+    assert [backend.read_blob(blob.id) for blob in blobs] == [None] * len(blobs)

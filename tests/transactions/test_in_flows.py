@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -624,6 +625,25 @@ def test_a_task_that_uses_no_transaction_has_none() -> None:
 
 def test_a_run_that_is_cancelled_in_a_block_is_rolled_back(diary: Diary) -> None:
     first = diary.step("first")
+
+    def body() -> None:
+        with transaction():
+            first()
+            scope = FlowRunContext.get()
+            assert scope is not None
+            scope.session.on_cancel_requested()
+            first()
+
+    with pytest.raises(RunCancelled):
+        run(body)
+    assert diary.lines == ["first", "undo first"]
+    assert recorded()["first", "RolledBack"] == 1
+
+
+def test_what_a_cancelled_run_takes_back_is_not_cancelled_in_its_turn(diary: Diary) -> None:
+    first = diary.step("first")
+    # The signal that breaks off bodies comes some milliseconds after the engine itself has said that it is over.
+    first.on_rollback(lambda txn: time.sleep(0.1))
 
     def body() -> None:
         with transaction():

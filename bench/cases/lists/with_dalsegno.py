@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import databases
 import httpx
 
+import databases
 import probe
+import serving
+from dalsegno._backend.embedded import StoreBackend
 from dalsegno.model.ids import id_text, id_time
 
 REPEATS = 30
@@ -28,24 +28,6 @@ BUDGET_MS = 50.0
 RUNS = 10_000
 
 Query = dict[str, Any]
-
-
-@contextmanager
-def serving(database: Path) -> Iterator[tuple[str, int]]:
-    """Start a server over a database; give the URL of its API and its process."""
-    environment = {
-        **os.environ,
-        "DALSEGNO_DATABASE_URL": f"sqlite:///{database}",
-        "DALSEGNO_HOME": str(database.parent),
-    }
-    command = [sys.executable, "-m", "dalsegno.cli", "server", "start", "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield line.partition("(API: ")[2].partition(")")[0], process.pid
-        finally:
-            process.terminate()
 
 
 def flow_run_queries(middle: bytes) -> dict[str, Query]:
@@ -173,28 +155,22 @@ def requests(client: httpx.Client, middle: bytes) -> Iterator[tuple[str, Callabl
     yield "/variables", _get(client, "/variables", {})
 
 
-def measure(url: str, server: int, middle: bytes) -> dict[str, tuple[float, float, float]]:
+def measure(server: serving.Serving, middle: bytes) -> dict[str, tuple[float, float, float]]:
     """Return of each request the 95th percentile and the median of the time it takes, and the time that the server
     computes, which other work on the machine does not change; in milliseconds."""
     found: dict[str, tuple[float, float, float]] = {}
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=server.api_url, timeout=60) as client:
         for name, ask in requests(client, middle):
             probe.require(ask().status_code == 200, f"{name}: {ask().text}")
             times: list[float] = []
-            before = _cpu_ms(server)
+            before = server.cpu_seconds()
             for _ in range(REPEATS):
                 began = time.perf_counter()
                 ask()
                 times.append((time.perf_counter() - began) * 1000)
             p95 = sorted(times)[math.ceil(0.95 * REPEATS) - 1]
-            found[name] = p95, statistics.median(times), (_cpu_ms(server) - before) / REPEATS
+            found[name] = p95, statistics.median(times), (server.cpu_seconds() - before) * 1e3 / REPEATS
     return found
-
-
-def _cpu_ms(process: int) -> float:
-    """Return how long a process has computed; Linux counts in hundredths of a second."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def _get(client: httpx.Client, path: str, query: Query) -> Callable[[], httpx.Response]:
@@ -206,19 +182,23 @@ def _time(moment: int) -> str:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else probe.home()
+    folder = Path(sys.argv[2]).absolute() if len(sys.argv) > 2 else probe.home()
     figures: dict[str, float] = {}
-    for name, runs in (("one", 1), ("many", min(RUNS, probe.size() // 100))):
+    for name, runs in (("one", 1), ("many", max(1, min(RUNS, probe.size() // 100)))):
         path, ids = folder / f"{name}.db", folder / f"{name}.ids"
         if not ids.exists():
-            ids.write_bytes(b"".join(databases.build(str(path), probe.size(), runs)))
-        known = ids.read_bytes()
-        middle = known[runs // 2 * 16 :][:16]
-        with serving(path) as (url, server):
-            measured = measure(url, server, middle)
+            backend = StoreBackend.in_file(str(path), runs_age=None, logs_age=None)
+            known = databases.fill(backend, probe.size(), runs)
+            backend.close()
+            ids.write_bytes(b"".join(known))
+        middle = ids.read_bytes()[runs // 2 * 16 :][:16]
+        own = os.environ | {"DALSEGNO_HOME": str(folder)}
+        with serving.serving("dalsegno", Path(sys.executable).parent, f"sqlite:///{path}", own, folder) as server:
+            measured = measure(server, middle)
         for request, (p95, median, cpu) in sorted(measured.items(), key=lambda each: -each[1][2]):
             over = "  OVER" if p95 > BUDGET_MS else ""
             print(f"{name:5} p95 {p95:6.1f}  median {median:6.1f}  server's CPU {cpu:6.1f} ms  {request}{over}")
         figures[f"{name}_worst_p95_ms"] = max(p95 for p95, _, _ in measured.values())
+        figures[f"{name}_worst_cpu_ms"] = max(cpu for _, _, cpu in measured.values())
         figures[f"{name}_median_p95_ms"] = statistics.median(p95 for p95, _, _ in measured.values())
     probe.report(**figures)

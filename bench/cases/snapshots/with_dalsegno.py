@@ -1,12 +1,13 @@
 """How many task-run snapshots a second the store applies, without the engine: batches of completed task runs,
-as a flush delivers them, from one thread; the last with a full fsync. It reaches below the public names."""
+as a flush delivers them, from one thread; the last with a full fsync. Into a file, or to a server where there is
+one. It reaches below the public names."""
 
 from __future__ import annotations
 
 import time
 
 import probe
-from dalsegno._backend.embedded import StoreBackend
+from dalsegno._backend.connect import connect
 from dalsegno.model.ids import id_time, new_id
 from dalsegno.model.records import Batch, FlowDefinition, FlowRunSnapshot, TaskDefinition, TaskRunSnapshot
 from dalsegno.model.results import pack_plain
@@ -73,7 +74,7 @@ def completed(root: bytes, version: int, number: int) -> TaskRunSnapshot:
 
 if __name__ == "__main__":
     root = new_id()
-    backend = StoreBackend.in_file(str(probe.home() / "store.db"))
+    backend = connect()
     backend.deliver(first_batch(root))
     sizes = [min(BATCH, probe.size() - start) for start in range(0, probe.size(), BATCH)]
     batches = [batch_of(size, root, version) for version, size in enumerate(sizes, 2)]
@@ -82,7 +83,7 @@ if __name__ == "__main__":
     for batch in batches:
         backend.deliver(batch)
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
-    found = backend.count_task_runs(RunFilter())
+    found = backend.count_task_runs(RunFilter(flow_run_ids=[root]))
     backend.close()
     probe.require(sum(found.values()) == probe.size(), f"{found} task runs in the store")
-    probe.report(snapshots_per_second=probe.size() / wall, cpu_us=cpu / probe.size() * 1e6)
+    probe.report(snapshots_per_second=probe.size() / wall, cpu_us=cpu / probe.size() * 1e6, tasks=probe.size())

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, cast
 
 from dalsegno._backend.protocol import Backend
 from dalsegno.settings import Settings, get_current_settings
+from dalsegno.settings.fields import ApiSettings
 
 if TYPE_CHECKING:
     from dalsegno._backend.embedded import StoreBackend
     from dalsegno.results.server_files import ServerFiles
 
-_open: dict[str, Backend] = {}
+_open: dict[str | ApiSettings, Backend] = {}
+"""By the URL of the database; or by what is said of the server, for two keys to one server are two backends."""
 _lock = threading.Lock()
 
 
@@ -24,13 +26,14 @@ def connect() -> Backend:
     Raises ConfigurationError if there is none, and DatabaseError subclasses if its database cannot be used.
     """
     settings = get_current_settings()
-    url = settings.api.url or settings.database.url
-    backend = _open.get(url)
+    name = settings.database.url if settings.api.url is None else settings.api
+    backend = _open.get(name)
     if backend is None:
         with _lock:
-            backend = _open.get(url)
+            backend = _open.get(name)
             if backend is None:
-                backend = _open[url] = _embedded(url, settings) if settings.api.url is None else _remote(settings)
+                backend = _remote(settings) if isinstance(name, ApiSettings) else _embedded(name, settings)
+                _open[name] = backend
     return backend
 
 
@@ -59,10 +62,11 @@ def open_in_memory() -> Backend:
 
 
 def close(url: str) -> None:
-    """Close the backend of one database URL."""
+    """Close the backends of one URL, of a database or a server."""
     with _lock:
-        backend = _open.pop(url, None)
-    if backend is not None:
+        names = [name for name in _open if (name.url if isinstance(name, ApiSettings) else name) == url]
+        backends = [_open.pop(name) for name in names]
+    for backend in backends:
         backend.close()
 
 

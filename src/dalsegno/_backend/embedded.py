@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dalsegno._backend.embedded_deployments import DeploymentOperations
@@ -15,9 +16,11 @@ from dalsegno._store import (
     cache,
     changes,
     crashes,
+    inputs,
     leases,
     limits,
     logs,
+    pauses,
     queries,
     queue,
     replay,
@@ -38,6 +41,7 @@ from dalsegno.model.limits import (
     SlotAnswer,
     SlotHolderView,
 )
+from dalsegno.model.pauses import BeginPause, InputView, PauseView, ResumedRun, ResumeRun, SendInput, TakeInput
 from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import Batch, Receipt
 from dalsegno.model.views import (
@@ -78,6 +82,8 @@ class StoreBackend(DeploymentOperations):
         self._logs_age = logs_age
         self._late_after = late_after
         self._writer = apply.Writer(self.database, self.lease)
+        self.on_delivered: Callable[[Batch, Receipt], None] | None = None
+        """Is told of each batch that was applied."""
 
     @classmethod
     def open(
@@ -129,6 +135,8 @@ class StoreBackend(DeploymentOperations):
     def deliver(self, batch: Batch) -> Receipt:
         receipt = apply.deliver(self._writer, batch, self.database.now())
         self.database.announce(changes.of_batch(batch))
+        if self.on_delivered is not None:
+            self.on_delivered(batch, receipt)
         return receipt
 
     def heartbeat(self, process_id: bytes, attempts: dict[bytes, int]) -> Receipt:
@@ -143,7 +151,7 @@ class StoreBackend(DeploymentOperations):
     def open_run(self, request: OpenRun) -> OpenedRun:
         now = self.database.now()
         opened = self.database.write(
-            lambda connection: attempts.open_run(connection, request, now, self.lease), express=True
+            lambda connection: attempts.open_run(connection, request, now, self.lease), express=True, repeatable=True
         )
         self._announce("flow_run", request.flow_run_id)
         return opened
@@ -252,6 +260,48 @@ class StoreBackend(DeploymentOperations):
         reaper.tick(self.database, self.lease, now)
         more = scheduler.tick(self.database, self._late_after, now)
         return 0.0 if more else scheduler.INTERVAL
+
+    # --- pauses and inputs
+
+    def begin_pause(self, pause: BeginPause) -> PauseView:
+        now = self.database.now()
+        return self.database.write(lambda connection: pauses.begin(connection, pause, now), repeatable=True)
+
+    def read_pause(self, id: bytes) -> PauseView | None:
+        now = self.database.now()
+        return self.database.read(lambda connection: pauses.read(connection, id, now))
+
+    def list_pauses(self, root_run_id: bytes) -> list[PauseView]:
+        now = self.database.now()
+        return self.database.read(lambda connection: pauses.open_pauses(connection, root_run_id, now))
+
+    def request_pause(self, flow_run_id: bytes, suspend: bool) -> bool:
+        now = self.database.now()
+        done = self.database.write(lambda connection: pauses.ask(connection, flow_run_id, now, suspend=suspend))
+        self._announce("flow_run", flow_run_id)
+        self.database.announce_wish()
+        return done
+
+    def resume_run(self, request: ResumeRun) -> ResumedRun:
+        now = self.database.now()
+        resumed = self.database.write(lambda connection: pauses.resume(connection, request, now), durable=True)
+        self._announce("flow_run", resumed.root_run_id)
+        self.database.announce_wish()
+        return resumed
+
+    def send_input(self, message: SendInput) -> bool:
+        now = self.database.now()
+        done = self.database.write(
+            lambda connection: inputs.send(connection, message, now), durable=True, repeatable=True
+        )
+        self._announce("input")
+        return done
+
+    def take_input(self, request: TakeInput) -> InputView | None:
+        # Whoever waits asks after each change: looking costs no turn at writing.
+        if self.database.read(lambda connection: inputs.find(connection, request)) is None:
+            return None
+        return self.database.write(lambda connection: inputs.take(connection, request), repeatable=True)
 
     # --- concurrency
 
@@ -400,6 +450,7 @@ class StoreBackend(DeploymentOperations):
     def find_crashed(self) -> int:
         now = self.database.now()
         found = crashes.find_crashed(self.database, now) + crashes.find_idle_claims(self.database, now)
+        found += pauses.expire(self.database, now)
         if found:
             self._announce("flow_run")
             # If one was only thought to be gone, it corrects that; and the sockets of the others are removed.

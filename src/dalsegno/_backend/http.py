@@ -16,6 +16,7 @@ from dalsegno._backend.endpoint import headers_of, read_url, ssl_context
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, RESULTS_PATH, Operation, operations
 from dalsegno._backend.patience import Patience
 from dalsegno._backend.refusals import error_of, unreached
+from dalsegno._spans import open_tracer, trace_headers
 from dalsegno.exceptions import (
     BackendError,
     BackendUnavailable,
@@ -27,11 +28,22 @@ from dalsegno.settings import Settings
 T = TypeVar("T")
 
 _COMPRESS_FROM = 16 * 1024
+_SLOWEST_STORAGE = 1024 * 1024
+"""Bytes a second."""
 _LOOPBACK = frozenset({b"localhost", b"127.0.0.1", b"::1"})
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
 # Whoever calls these (the journal, the keeper of slots) has a way of waiting of their own.
 _NEVER_WAITS = frozenset(
-    {"deliver", "heartbeat", "end_process", "renew_leases", "release_slots", "renew_slots", "limited_tags"}
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "renew_leases",
+        "release_slots",
+        "renew_slots",
+        "limited_tags",
+        "wait_for_wish",
+    }
 )
 
 
@@ -59,6 +71,7 @@ class HttpBackend:
             "pool": api.timeout,
         }
         self._headers = _headers(target, settings)
+        self._is_traced = open_tracer(settings) is not None
         self._compresses = target.host not in _LOOPBACK
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context(settings) if target.scheme == b"https" else None,
@@ -73,12 +86,7 @@ class HttpBackend:
         self.find_cached = self._or_a_miss(operations()["find_cached"])
         self.wait_for_change = self._in_time(operations()["wait_for_change"], api.timeout / 2)
         self.wait_for_work = self._in_time(operations()["wait_for_work"], api.timeout / 2)
-
-    def wait_for_wish(self, process_id: bytes, timeout: float) -> bool:
-        """Wait for so many seconds: what is wanted of runs is heard of with their heartbeats."""
-        if self._closed.wait(timeout):
-            raise BackendError(f"The connection to {self.url} was closed in this process.")
-        return False
+        self.wait_for_wish = self._in_time(operations()["wait_for_wish"], api.timeout / 2)
 
     def tend(self) -> float | None:
         """Do nothing: the server keeps its schedules and leases."""
@@ -147,8 +155,14 @@ class HttpBackend:
             return response.content
         raise error_of(self.url, response.status, response.content)
 
-    def _send(self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
+    def _send(
+        self, method: str, path: str, body: bytes, headers: list[tuple[bytes, bytes]], patience: float = 0.0
+    ) -> httpcore.Response:
         """Send one request. Raises BackendUnavailable if there is no answer."""
+        if self._closed.is_set():
+            raise BackendError(f"The connection to {self.url} was closed in this process.")
+        if self._is_traced:
+            headers = [*headers, *trace_headers()]
         url = httpcore.URL(
             scheme=self._target.scheme,
             host=self._target.host,
@@ -157,7 +171,11 @@ class HttpBackend:
         )
         try:
             return self._pool.request(
-                method, url, headers=headers, content=body, extensions={"timeout": self._timeouts}
+                method,
+                url,
+                headers=headers,
+                content=body,
+                extensions={"timeout": self._timeouts | {"read": self._timeouts["read"] + patience}},
             )
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise unreached(self.url, error) from error
@@ -192,7 +210,9 @@ class HttpBackend:
         headers = [(key, value) for key, value in self._headers if key not in (b"content-type", b"accept")]
         headers.append((b"content-type", b"application/octet-stream"))
         try:
-            response = self._until_answered(lambda: self._send(method, path, data, headers))
+            # The server answers when the file is where it belongs, which may be far away.
+            patience = len(data) / _SLOWEST_STORAGE
+            response = self._until_answered(lambda: self._send(method, path, data, headers, patience))
             if response.status == 404 and method != "PUT":
                 return None
             if response.status >= 300:

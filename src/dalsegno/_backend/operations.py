@@ -30,7 +30,6 @@ COMPRESSED = "deflate"
 # What each needs, and whether doing it twice is the same as doing it once.
 _ONCE = frozenset(
     {
-        "open_run",
         "delete_flow_run",
         "set_variable",
         "unset_variable",
@@ -46,12 +45,14 @@ _ONCE = frozenset(
         "delete_pool",
         "create_queue",
         "delete_queue",
+        "resume_run",
     }
 )
 _ROLES: Mapping[str, Role] = {
     "deliver": Role.OPERATOR,
     "heartbeat": Role.OPERATOR,
     "end_process": Role.OPERATOR,
+    "wait_for_wish": Role.OPERATOR,
     "open_run": Role.OPERATOR,
     "put_cached": Role.OPERATOR,
     "request_cancel": Role.OPERATOR,
@@ -64,6 +65,11 @@ _ROLES: Mapping[str, Role] = {
     "renew_leases": Role.OPERATOR,
     "give_back": Role.OPERATOR,
     "crash_attempt": Role.OPERATOR,
+    "begin_pause": Role.OPERATOR,
+    "request_pause": Role.OPERATOR,
+    "resume_run": Role.OPERATOR,
+    "send_input": Role.OPERATOR,
+    "take_input": Role.OPERATOR,
     "acquire_slots": Role.OPERATOR,
     "release_slots": Role.OPERATOR,
     "renew_slots": Role.OPERATOR,
@@ -90,10 +96,63 @@ _ROLES: Mapping[str, Role] = {
     "note_deployment_problem": Role.OPERATOR,
     "worker_heartbeat": Role.OPERATOR,
     "worker_gone": Role.OPERATOR,
+    # It writes only what anybody can see to be so, and commands that list runs begin with it.
+    "find_crashed": Role.VIEWER,
+    "replay_entries": Role.VIEWER,
+    "read_results": Role.VIEWER,
+    "read_blob": Role.VIEWER,
+    "find_cached": Role.VIEWER,
+    "limited_tags": Role.VIEWER,
+    "read_limit": Role.VIEWER,
+    "find_limit": Role.VIEWER,
+    "list_limits": Role.VIEWER,
+    "list_slot_holders": Role.VIEWER,
+    "read_flow_run": Role.VIEWER,
+    "read_task_run": Role.VIEWER,
+    "list_flow_runs": Role.VIEWER,
+    "list_task_runs": Role.VIEWER,
+    "count_task_runs": Role.VIEWER,
+    "list_logs": Role.VIEWER,
+    "list_flows": Role.VIEWER,
+    "list_artifacts": Role.VIEWER,
+    "read_artifact": Role.VIEWER,
+    "change_token": Role.VIEWER,
+    "wait_for_change": Role.VIEWER,
+    "wait_for_work": Role.VIEWER,
+    "read_deployment": Role.VIEWER,
+    "find_deployment": Role.VIEWER,
+    "list_deployments": Role.VIEWER,
+    "list_deployment_versions": Role.VIEWER,
+    "explain_wait": Role.VIEWER,
+    "find_pool": Role.VIEWER,
+    "list_pools": Role.VIEWER,
+    "list_queues": Role.VIEWER,
+    "list_workers": Role.VIEWER,
+    "read_pause": Role.VIEWER,
+    "list_pauses": Role.VIEWER,
+    "get_variable": Role.VIEWER,
+    "list_variables": Role.VIEWER,
 }
 # What running flows do all the time by themselves; any other that takes more than a viewer is somebody's change.
-_NOT_AUDITED = frozenset({"deliver", "heartbeat", "end_process", "put_cached", "worker_heartbeat", "worker_gone"})
-_NOT_REMOTE = frozenset({"url", "close", "clean_up", "wait_for_wish", "tend"})
+_NOT_AUDITED = frozenset(
+    {
+        "deliver",
+        "heartbeat",
+        "end_process",
+        "put_cached",
+        "wait_for_wish",
+        "begin_pause",
+        "send_input",
+        "take_input",
+        "worker_heartbeat",
+        "worker_gone",
+    }
+)
+_NOT_REMOTE = frozenset({"url", "close", "clean_up", "tend"})
+
+
+class NoArguments(ValueError):
+    """What was sent is not what the operation takes."""
 
 
 class Operation:
@@ -102,7 +161,7 @@ class Operation:
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         hints = typing.get_type_hints(function, include_extras=True)
         self.name = name
-        self.role = _ROLES.get(name, Role.VIEWER)
+        self.role = _ROLES[name]
         self.repeatable = name not in _ONCE
         self.audited = self.role > Role.VIEWER and name not in _NOT_AUDITED
         parameters = list(inspect.signature(function).parameters.values())
@@ -125,17 +184,19 @@ class Operation:
             return self._encode(storable(msgspec.to_builtins(values, builtin_types=(bytes,))))
 
     def call(self, backend: Any, body: bytes) -> bytes:
-        """Perform a call that `pack_arguments` packed. Raises msgspec.DecodeError where the body is none."""
+        """Perform a call that `pack_arguments` packed. Raises NoArguments where the body is none."""
         values = self.read_arguments(body)
         keywords = dict(zip(self._keywords, values[self._count :], strict=True))
         return self._encode(getattr(backend, self.name)(*values[: self._count], **keywords))
 
     def read_arguments(self, body: bytes) -> tuple[Any, ...]:
-        """Return the arguments of a call that `pack_arguments` packed. Raises msgspec.DecodeError."""
+        """Return the arguments of a call that `pack_arguments` packed. Raises NoArguments."""
         try:
             return self._decode_arguments(body)
         except RecursionError as error:
-            raise msgspec.DecodeError("The arguments are nested too deeply.") from error
+            raise NoArguments("The arguments are nested too deeply.") from error
+        except msgspec.DecodeError as error:
+            raise NoArguments(str(error)) from error
 
     def target(self, body: bytes) -> str | None:
         """Return what a call changes, for the audit log: the id or name in its first argument; None: no such thing."""

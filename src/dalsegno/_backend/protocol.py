@@ -28,6 +28,7 @@ from dalsegno.model.limits import (
     SlotAnswer,
     SlotHolderView,
 )
+from dalsegno.model.pauses import BeginPause, InputView, PauseView, ResumedRun, ResumeRun, SendInput, TakeInput
 from dalsegno.model.pools import (
     NewPool,
     NewQueue,
@@ -269,6 +270,38 @@ class Backend(Protocol):
 
     def list_workers(self, pool: str | None) -> list[WorkerView]:
         """Return the workers of a pool, or all, the newest first."""
+        ...
+
+    # --- pauses and inputs
+    def begin_pause(self, pause: BeginPause) -> PauseView:
+        """Note that a run waits for somebody, or for a time; return the pause, which may have been answered.
+
+        Raises ObjectNotFound.
+        """
+        ...
+
+    def read_pause(self, id: bytes) -> PauseView | None: ...
+    def list_pauses(self, root_run_id: bytes) -> list[PauseView]:
+        """Return what a root run, and what is nested in it, waits for."""
+        ...
+
+    def request_pause(self, flow_run_id: bytes, suspend: bool) -> bool:
+        """Ask a live run to pause, or to be suspended, before its next task. False: it waits already.
+
+        Raises ObjectNotFound or StateConflict.
+        """
+        ...
+
+    def resume_run(self, request: ResumeRun) -> ResumedRun:
+        """Have a run that waits go on. Raises ObjectNotFound, StateConflict, or InvalidInput."""
+        ...
+
+    def send_input(self, message: SendInput) -> bool:
+        """Keep an input for a run. False: it was sent before. Raises ObjectNotFound or StateConflict."""
+        ...
+
+    def take_input(self, request: TakeInput) -> InputView | None:
+        """Take the oldest input of a run that nobody has taken; None: there is none."""
         ...
 
     # --- concurrency

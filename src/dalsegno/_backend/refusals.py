@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 
 from dalsegno import exceptions
-from dalsegno.exceptions import BackendError, BackendUnavailable, ChangedMeanwhile, InvalidRequest, NotAllowed
+from dalsegno.exceptions import (
+    BackendError,
+    BackendUnavailable,
+    ChangedMeanwhile,
+    DatabaseError,
+    InvalidRequest,
+    NotAllowed,
+    ServerFault,
+)
 
 _NOT_VALID = frozenset({413, 415, 422})
 
@@ -38,6 +46,8 @@ def error_of(url: str, status: int, body: bytes) -> BackendError:
         problem = Problem(title=f"HTTP {status}", detail=f"It answered {body[:200]!r}.")
     if status in (401, 403):
         return NotAllowed(f"The server at {url} refuses: {problem.text}")
+    if status == 500 or (status == 503 and problem.error == DatabaseError.__name__):
+        return ServerFault(f"The server at {url} met an error ({problem.text or problem.title})")
     if status >= 500 or status in (408, 425, 429):
         return BackendUnavailable(f"The server at {url} cannot do it now ({problem.text or problem.title})")
     kind = getattr(exceptions, problem.error or "", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from dalsegno._engine.submission import Submissions
 from dalsegno._engine.task_life import TaskExecution, alone, task_life
 from dalsegno._engine.threads import ThreadLauncher
 from dalsegno._engine.waiting import refuse_deadlock, upstreams
-from dalsegno.exceptions import UpstreamFailed
+from dalsegno.exceptions import RunSuspended, UpstreamFailed
 from dalsegno.model.ids import new_id
 
 Connect = Callable[[], Backend]
@@ -143,7 +144,7 @@ def run_execution(x: FlowExecution, return_state: bool = False) -> Any:
     if flow.is_async:
         return _run_flow_async(x, life, return_state)
     if x.is_root:
-        with interrupts.listening(x.session, x.run) as listener:
+        with contextlib.suppress(RunSuspended), interrupts.listening(x.session, x.run) as listener:
             try:
                 drive(life)
             finally:
@@ -160,7 +161,7 @@ def flow_outcome(x: FlowExecution, return_state: bool) -> Any:
 
 async def _run_flow_async(x: FlowExecution, life: Any, return_state: bool) -> Any:
     if x.is_root:
-        with interrupts.listening_in_loop(x.session, x.run):
+        with contextlib.suppress(RunSuspended), interrupts.listening_in_loop(x.session, x.run):
             await drive_async(life)
     else:
         await drive_async(life)
@@ -192,6 +193,7 @@ def submit_flow(flow: FlowSpec, parameters: dict[str, Any], wait_for: Any, conne
         return parent.drawing.submit_flow(flow, parameters, wait_for)
     submissions = runner_here(None if parent is None else parent.submissions, flow.name)
     x = prepare_flow(flow, parameters, wait_for, connect)
+    x.submitted = True
     assert x.call is not None
     found = upstreams(x.call)
     future: FlowRunFuture[Any] = FlowRunFuture(x.call.run, x.run.id_bytes)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dalsegno._engine.runs import FlowRun, TaskRun
     from dalsegno._engine.session import Session
     from dalsegno._engine.submission import Submissions
+    from dalsegno._engine.timeouts import TimeLimit
     from dalsegno._engine.transacting import BaseTransaction
 
 
@@ -29,6 +30,8 @@ class RunContext:
     """The transaction of the task run, or the one that the flow run is part of; None until there is one."""
     drawing: DrawingScope | None = None
     """Itself, where the body is only drawn: calls are noted there, and not made."""
+    time_limit: TimeLimit | None = None
+    """What ends the body when its time is up."""
 
     def next_ordinal(self, kind: str) -> int:
         """Count the calls of one kind in this body: 0, 1, 2 ... It names them for replay."""
@@ -58,6 +61,7 @@ class FlowRunContext(RunContext):
         submissions: Submissions,
         parent: Scope | None,
         replay: Replay | None,
+        submitted: bool = False,
     ) -> None:
         self.session = session
         self.flow = flow
@@ -69,6 +73,10 @@ class FlowRunContext(RunContext):
         self.submissions = submissions
         self.parent = parent
         self.replay = replay
+        self.pauses = 0
+        """How many pauses of the flow run there are at this moment."""
+        self.submitted = submitted
+        """Whether it runs beside others, so that it alone cannot be suspended."""
         self.closed = False
         """The body has ended: what abandoned threads still do in it is refused."""
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextvars import copy_context
-from typing import Any
+from typing import Any, TypeVar
 
 from dalsegno._engine import clock, logs, timeouts
 from dalsegno._engine.breaking import door
 from dalsegno._engine.context import enter_scope, leave_scope, scope_of
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
+
+T = TypeVar("T")
 
 
 def drive(life: Life) -> None:
@@ -66,7 +68,11 @@ def call(step: Call) -> Any:
 
 @door
 def _call_with_care(step: Call) -> Any:
-    with scope_of(step.scope), logs.prints(step.log_prints), timeouts.limit(step.timeout, step.timeout_error):
+    with (
+        scope_of(step.scope),
+        logs.prints(step.log_prints),
+        timeouts.limit(step.timeout, step.timeout_error) as step.scope.time_limit,
+    ):
         return step.fn(*step.args, **step.kwargs)
 
 
@@ -116,6 +122,24 @@ def run_awaitable(awaitable: Any) -> Any:
     return done.result()
 
 
+def driven(life: Generator[Step, Any, T]) -> T:
+    """Live a life in this thread, and return what it returns."""
+    found: list[T] = []
+    drive(_noted(life, found))
+    return found[0]
+
+
+async def driven_async(life: Generator[Step, Any, T]) -> T:
+    """Live a life in a coroutine, and return what it returns."""
+    found: list[T] = []
+    await drive_async(_noted(life, found))
+    return found[0]
+
+
+def _noted(life: Generator[Step, Any, T], found: list[T]) -> Life:
+    found.append((yield from life))
+
+
 async def drive_async(life: Life) -> None:
     """Live a life in a coroutine."""
     try:
@@ -157,7 +181,12 @@ async def _call_async(step: Call) -> Any:
         finally:
             leave_scope(token)
     with scope_of(step.scope), logs.prints(step.log_prints):
-        return await timeouts.limit_async(step.fn(*step.args, **step.kwargs), step.timeout, step.timeout_error)
+        return await timeouts.limit_async(
+            step.fn(*step.args, **step.kwargs),
+            step.timeout,
+            step.timeout_error,
+            lambda limit: setattr(step.scope, "time_limit", limit),
+        )
 
 
 class Countdown:

@@ -16,7 +16,18 @@ from dalsegno._engine.context import FlowRunContext, Scope, current_tags
 from dalsegno._engine.lineage import Replay
 from dalsegno._engine.replay import ReplayIndex
 from dalsegno._engine.replaying import note_rerun
-from dalsegno._engine.runs import CANCELLED, COMPLETED, CRASHED, FAILED, PENDING, RUNNING, SCHEDULED, FlowRun, now
+from dalsegno._engine.runs import (
+    CANCELLED,
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    PAUSED,
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    FlowRun,
+    now,
+)
 from dalsegno._engine.session import Session
 from dalsegno._engine.spec import FlowSpec
 from dalsegno._engine.states import (
@@ -27,15 +38,17 @@ from dalsegno._engine.states import (
 )
 from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitFor
 from dalsegno._engine.submission import Submissions
-from dalsegno._engine.task_life import TaskExecution, entry_of, state_of
+from dalsegno._engine.task_life import TaskExecution, entry_of, is_suspension, state_of
 from dalsegno._engine.task_transactions import around_flow
 from dalsegno._engine.waiting import unquoted
 from dalsegno.exceptions import (
     BackendError,
+    FlowPauseTimeout,
     FlowRunTimeoutError,
     ParameterTypeError,
     RunCancelled,
     RunFenced,
+    RunSuspended,
     Skip,
     TerminationSignal,
     UpstreamFailed,
@@ -53,6 +66,7 @@ class FlowExecution:
         session: Session,
         *,
         call: TaskExecution | None = None,
+        submitted: bool = False,
         run: FlowRun | None = None,
         replay: Replay | None = None,
     ) -> None:
@@ -61,6 +75,7 @@ class FlowExecution:
         self.session = session
         self.call = call
         """The call in the parent, whose task run stands for this flow run; None for a root."""
+        self.submitted = submitted
         self.parent: Scope | None = None if call is None else call.parent
         self.replay = replay
         self.scope: FlowRunContext | None = None
@@ -249,16 +264,14 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     if flow.on_running_hooks:
         yield from hooks.call_all(flow.on_running_hooks, flow, run, scope)
     args, kwargs = flow.plan.arguments(x.parameters)
+    call = Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, scope.log_prints, timed_out)
+    spans = x.session.spans
     try:
-        try:
-            value = yield Call(flow.fn, args, kwargs, scope, flow.timeout_seconds, scope.log_prints, timed_out)
-        except FlowRunTimeoutError:
-            submissions.abandon(RunCancelled("The time of its flow run was up."))
-            raise
-        except Exception:
-            yield from wait_for_submitted(submissions)
-            raise
-        yield from wait_for_submitted(submissions)
+        value = yield from (
+            call_and_wait(call, submissions)
+            if spans is None
+            else spans.flow(run, call, lambda: call_and_wait(call, submissions))
+        )
         state = yield from state_of(value)
     except Exception as error:
         return failure(x, error)
@@ -273,6 +286,20 @@ def run_body(x: FlowExecution, failures: int) -> Generator[Step, Any, tuple[tupl
     if state is None:
         return (COMPLETED, now()), unquoted(value)
     return entry_of(state), raw_data(state)
+
+
+def call_and_wait(call: Call, submissions: Submissions) -> Generator[Step, Any, Any]:
+    """Call the body, and wait for what it submitted, also if it failed."""
+    try:
+        value = yield call
+    except FlowRunTimeoutError:
+        submissions.abandon(RunCancelled("The time of its flow run was up."))
+        raise
+    except (Exception, RunSuspended):
+        yield from wait_for_submitted(submissions)
+        raise
+    yield from wait_for_submitted(submissions)
+    return value
 
 
 def new_scope(x: FlowExecution) -> FlowRunContext:
@@ -290,6 +317,7 @@ def new_scope(x: FlowExecution) -> FlowRunContext:
         submissions=Submissions(x.session, flow.task_runner),
         parent=x.parent,
         replay=x.replay,
+        submitted=x.submitted,
     )
 
 
@@ -306,6 +334,9 @@ def failure(x: FlowExecution, error: Exception) -> tuple[tuple[Any, ...], Any]:
     if isinstance(error, FlowRunTimeoutError):
         logs.write(x.run, logging.ERROR, "%s", error)
         return (FAILED, now(), "TimedOut", str(error)), error
+    if isinstance(error, FlowPauseTimeout):
+        logs.write(x.run, logging.ERROR, "%s", error)
+        return (FAILED, now(), None, str(error)), error
     logs.failed(x.run, error)
     if isinstance(error, RunFenced):
         return (CRASHED, now(), None, str(error)), error
@@ -321,7 +352,9 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
     """Record that the body was broken off by what is no Exception."""
     if x.scope is not None:
         x.scope.closed = True
-    if x.run.ended:
+    if is_suspension(error) and not x.run.ended:
+        yield from suspended(x)
+    elif x.run.ended:
         # It came after the end, while hooks were called or the end was written: what is recorded stays.
         x.run.touch()
         if x.is_root:
@@ -332,6 +365,16 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
         message = crash_message(x.session.cause_of(error))
         logs.write(x.run, logging.ERROR, "Crashed: %s", message)
         yield from conclude(x, (CRASHED, now(), None, message), error)
+
+
+def suspended(x: FlowExecution) -> Life:
+    """Record that the run gives its process back: a root's is on disk before it does."""
+    message, details = x.session.suspension or ("It waits to be resumed.", {})
+    yield from advance(x, (PAUSED, now(), "Suspended", message, details), MISSING)
+    logs.write(x.run, logging.INFO, "Suspended: %s", message)
+    if x.is_root:
+        yield Block(x.session.journal.barrier)
+        x.run.refused = True  # from here on it is the store's: it may have been claimed already
 
 
 def is_cancelled(x: FlowExecution, error: BaseException) -> Generator[Step, Any, bool]:

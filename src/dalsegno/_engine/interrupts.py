@@ -40,7 +40,7 @@ class Listener:
     def interrupt(self, reason: type[BaseException]) -> None:
         """Break off the body, from another thread."""
         with self._lock:
-            if self._over:
+            if self._over or self._session.was_heard_in(self._thread_id):
                 return
             if self._by_signal:
                 self._told = True
@@ -52,6 +52,10 @@ class Listener:
                 call_later(AGAIN, lambda: self.interrupt(reason))
 
     def on_signal(self, number: int, frame: Any) -> None:
+        if self._told and self._session.was_heard_in(self._thread_id):
+            # The engine said so first. Said twice, it would break off what the body takes back on its way out.
+            self._told = self._deferred = False
+            return
         self._deferred = not (self._over or may_break(frame)) and self._try_again(number)
         if self._deferred:
             return

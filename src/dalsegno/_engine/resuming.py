@@ -35,7 +35,9 @@ def claimed_execution(backend: Backend, flow: FlowSpec, view: FlowRunView, attem
     logs.ensure_logging()
     parameters = recorded_parameters(backend, view)
     replay = replay_of(backend, view, RerunPolicy()) if view.run_count else None
-    return _execution(backend, flow, view, parameters, replay, attempt)
+    x = _execution(backend, flow, view, parameters, replay, attempt)
+    x.session.claimed = True
+    return x
 
 
 def _execution(

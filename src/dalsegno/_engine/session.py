@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._engine import clock, logs
@@ -21,10 +21,36 @@ from dalsegno._engine.runs import TaskRun
 from dalsegno._journal.folder import SpoolFolder
 from dalsegno._journal.journal import Journal
 from dalsegno._processes import current_process
+from dalsegno._spans import open_tracer
 from dalsegno.exceptions import BackendError, RunCancelled, RunFenced
 from dalsegno.model.ids import id_text
 from dalsegno.model.records import ArtifactRecord, LogRecord, ResultBlob
 from dalsegno.settings import Settings, get_current_settings
+
+if TYPE_CHECKING:
+    from dalsegno._engine.spans import Spans
+
+
+class Wishes:
+    """What somebody wants of the run before its next task: a pause, or that it is suspended."""
+
+    def __init__(self) -> None:
+        self.wanted: bool | None = None
+        """True: to be suspended."""
+        self.pause_id: bytes | None = None
+        """The pause that was begun for it."""
+        self.over: Any = None
+        """Done when that pause is over: a bell."""
+        self.lock = threading.Lock()
+
+    def note(self, suspend: bool) -> None:
+        """Note a wish; one that is obeyed already is not another."""
+        if self.pause_id is None:
+            self.wanted = suspend
+
+    def fulfilled(self) -> None:
+        """Forget it."""
+        self.wanted = self.pause_id = None
 
 
 class NoJournal:
@@ -63,9 +89,16 @@ class Session:
         self.fingerprint_cap = self.settings.replay.fingerprint_cap
         self.keeper = Keeper(self)
         self.links = ValueLinks()
+        self.spans: Spans | None = _spans(self.settings) if self.settings.traces.enabled else None
+        """What traces the runs; None: nobody asked for that."""
         self.detached = False
         self.stop: type[BaseException] | None = None
         """Why no task may start any more: RunCancelled, RunFenced."""
+        self.claimed = False
+        """The run was claimed from the queue: when it is suspended, it is queued again."""
+        self.suspension: tuple[str, dict[str, Any]] | None = None
+        """Why the run gives its process back, and the details of that state."""
+        self.wishes = Wishes()
         self.signal: BaseException | None = None
         """The signal that made a loop cancel the coroutines of the run."""
         self.interrupts: list[Callable[[type[BaseException]], None]] = []
@@ -73,12 +106,17 @@ class Session:
         self._wakers: set[Callable[[], None]] = set()
         """What ends the waits of the engine's own that are under way."""
         self._noted: set[int] = set()
+        self._heard: set[int] = set()
+        """The threads in which `check` said that the run is to stop."""
         _sessions.add(self)
 
     # --- as the journal's writer
 
     def on_cancel_requested(self) -> None:
         self._stop(RunCancelled)
+
+    def on_pause_requested(self, suspend: bool) -> None:
+        self.wishes.note(suspend)
 
     def on_fenced(self) -> None:
         self._stop(RunFenced)
@@ -131,13 +169,19 @@ class Session:
 
     def check(self) -> None:
         """Raise if no task may start any more."""
+        if self.stop is None:
+            return
+        self._heard.add(threading.get_ident())
         if self.stop is RunCancelled:
             raise RunCancelled("The run was cancelled.")
-        if self.stop is not None:
-            raise RunFenced(
-                "Another attempt of this run was started elsewhere: this process stops, and nothing that it still "
-                "does is recorded."
-            )
+        raise RunFenced(
+            "Another attempt of this run was started elsewhere: this process stops, and nothing that it still does is "
+            "recorded."
+        )
+
+    def was_heard_in(self, thread_id: int) -> bool:
+        """Say whether a thread was told by `check` that the run is to stop: once is enough."""
+        return thread_id in self._heard
 
     def cause_of(self, error: BaseException) -> BaseException:
         """Return what broke a body off: the signal, where the loop made a CancelledError of it."""
@@ -160,6 +204,15 @@ class Session:
     def _detach(self) -> None:
         self.journal = NoJournal(self.journal)
         self.detached = True
+
+
+def _spans(settings: Settings) -> Spans | None:
+    tracer = open_tracer(settings)
+    if tracer is None:
+        return None
+    from dalsegno._engine.spans import Spans
+
+    return Spans(tracer)
 
 
 waits(Journal.barrier)

@@ -24,6 +24,7 @@ class StateDetails:
     cache_expiration: datetime | None = None
     pause_timeout: datetime | None = None
     pause_key: str | None = None
+    pause_reschedule: bool | None = None
     retriable: bool | None = None
     upstream_run_id: uuid.UUID | None = None
 

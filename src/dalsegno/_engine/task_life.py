@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
-from dalsegno._engine import caching, hooks, inputs, logs, task_slots, task_transactions
+from dalsegno._engine import caching, hooks, inputs, logs, task_slots, task_transactions, wishes
 from dalsegno._engine.beginning import Beginning, begin
 from dalsegno._engine.context import FlowRunContext, Scope, TaskRunContext, current_tags
 from dalsegno._engine.futures import is_input
@@ -22,6 +22,7 @@ from dalsegno._engine.runs import (
     COMPLETED,
     CRASHED,
     FAILED,
+    PAUSED,
     PENDING,
     RUNNING,
     SCHEDULED,
@@ -43,7 +44,7 @@ from dalsegno._engine.steps import Block, Call, Invoke, Life, Sleep, Step, WaitF
 from dalsegno._engine.submission import Submissions
 from dalsegno._engine.transacting import BaseTransaction, open_transaction
 from dalsegno._engine.waiting import returned_states, unquoted
-from dalsegno.exceptions import CrashedRun, RunCancelled, Skip, TaskRunTimeoutError
+from dalsegno.exceptions import CrashedRun, RunCancelled, RunSuspended, Skip, TaskRunTimeoutError
 from dalsegno.model.ids import new_id
 from dalsegno.model.states import DEFAULT_NAMES, STATE_CODES, StateType
 
@@ -150,6 +151,8 @@ def task_life(x: TaskExecution) -> Life:
         return  # The body that submitted it was broken off.
     if x.session.stop is not None:
         x.session.check()
+    if x.session.wishes.wanted is not None:
+        yield from wishes.obey(x)
     try:
         if not (yield from start(x)):
             return
@@ -232,7 +235,8 @@ def body(x: TaskExecution) -> Life:
             yield from given_up(x)
             return
         try:
-            value = yield Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
+            call = Call(task.fn, args, kwargs, scope, task.timeout_seconds, scope.log_prints, timed_out)
+            value = (yield call) if x.session.spans is None else (yield from x.session.spans.task(run, call))
         except Exception as error:
             if run.refused:
                 yield from given_up(x)
@@ -249,10 +253,7 @@ def body(x: TaskExecution) -> Life:
             if run.refused:
                 yield from given_up(x)
                 return
-            if type(value) in _SCALARS:
-                state = None
-            else:
-                state = yield from state_of(value)
+            state = None if type(value) in _SCALARS else (yield from state_of(value))
             if state is None:
                 value = unquoted(value)
                 x.session.keeper.keep_task_result(x, value)
@@ -354,6 +355,10 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
     if x.run.refused:
         yield from given_up(x)
         return
+    if is_suspension(error):
+        if x.run.history[-1][0] != PAUSED:
+            yield from advance(x, (PAUSED, now(), "Suspended"))
+        return
     cancelled = isinstance(error, RunCancelled) or x.run.cancelled
     entry = (
         (CANCELLED, now(), None, "The run was cancelled.")
@@ -365,6 +370,14 @@ def interrupted(x: TaskExecution, error: BaseException) -> Life:
     if x.cache is not None and x.transaction is None:
         yield from caching.store(x)
     yield from finish(x)
+
+
+def is_suspension(error: BaseException) -> bool:
+    """Tell whether a body was broken off because the run gives its process back."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(is_suspension(each) for each in group.exceptions)
+    return isinstance(error, RunSuspended)
 
 
 def given_up(x: TaskExecution) -> Life:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from dalsegno._engine.breaking import AGAIN, may_break, may_break_thread
 from dalsegno._engine.timers import Timer, call_later
@@ -24,6 +24,16 @@ MakeError = Callable[[float], Exception]
 
 class Expired(BaseException):
     """Raised inside a body whose time is up; not an Exception, so that a body cannot take it for its own."""
+
+
+class TimeLimit(Protocol):
+    """The time that a body has. It stands still between `hold` and `go_on`."""
+
+    def hold(self) -> None: ...
+    def go_on(self) -> None: ...
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        ...
 
 
 class Turn:
@@ -40,16 +50,16 @@ class Turn:
 
 
 @contextmanager
-def limit(seconds: float | None, make_error: MakeError) -> Generator[None]:
+def limit(seconds: float | None, make_error: MakeError) -> Generator[TimeLimit | None]:
     """Interrupt the block, which runs in this thread, after `seconds`; then raise ``make_error(seconds)``."""
     if seconds is None:
-        yield
+        yield None
     elif threading.current_thread() is threading.main_thread():
-        with _by_signal(seconds, make_error):
-            yield
+        with _by_signal(seconds, make_error) as deadline:
+            yield deadline
     else:
-        with _by_exception(seconds, make_error):
-            yield
+        with _by_exception(seconds, make_error) as watch:
+            yield watch
 
 
 # --- in the main thread
@@ -68,7 +78,24 @@ class _Deadline:
         self._sent = False
         self._lock = threading.Lock()
         self._over = False
+        self._held: float | None = None
         self._timer = call_later(seconds, self._alarm)
+
+    def left(self) -> float:
+        return self.at - time.monotonic() if self._held is None else self._held
+
+    def hold(self) -> None:
+        with self._lock:
+            self._timer.cancel()
+            self._held = self.left()
+            self.at = float("inf")
+
+    def go_on(self) -> None:
+        with self._lock:
+            held, self._held = self._held or 0.0, None
+            self.at = time.monotonic() + held
+            if not self._over and self.fired is None:
+                self._timer = call_later(max(0.0, held), self._alarm)
 
     def end(self) -> None:
         """Send no alarm any more; one that was sent has reached the handler when this returns."""
@@ -81,7 +108,7 @@ class _Deadline:
 
     def _alarm(self) -> None:
         with self._lock:
-            if self._over or self.fired is not None:
+            if self._over or self.fired is not None or self._held is not None:
                 return
             self._sent = True
             signal.pthread_kill(cast("int", threading.main_thread().ident), signal.SIGALRM)
@@ -92,7 +119,7 @@ _deadlines: list[_Deadline] = []
 
 
 @contextmanager
-def _by_signal(seconds: float, make_error: MakeError) -> Generator[None]:
+def _by_signal(seconds: float, make_error: MakeError) -> Generator[TimeLimit]:
     before = signal.signal(signal.SIGALRM, _on_alarm)
     try:
         mine = _Deadline(seconds)
@@ -101,7 +128,7 @@ def _by_signal(seconds: float, make_error: MakeError) -> Generator[None]:
         raise
     _deadlines.append(mine)
     try:
-        yield
+        yield mine
     except Expired as expired:
         if expired is not mine.fired:
             raise
@@ -135,11 +162,28 @@ class _Watch:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._over = False
+        self._held: float | None = None
+        self._at = time.monotonic() + seconds
         self._timer: Timer = call_later(seconds, self._fire)
+
+    def left(self) -> float:
+        return self._at - time.monotonic() if self._held is None else self._held
+
+    def hold(self) -> None:
+        with self._lock:
+            self._timer.cancel()
+            self._held = self.left()
+
+    def go_on(self) -> None:
+        with self._lock:
+            held, self._held = self._held or 0.0, None
+            self._at = time.monotonic() + held
+            if not self._over and not self.fired:
+                self._timer = call_later(max(0.0, held), self._fire)
 
     def _fire(self) -> None:
         with self._lock:
-            if self._over:
+            if self._over or self._held is not None:
                 return
             if may_break_thread(self._thread):
                 self.fired = True
@@ -171,10 +215,10 @@ def raise_in_thread(thread_id: int, kind: type[BaseException] | None) -> None:
 
 
 @contextmanager
-def _by_exception(seconds: float, make_error: MakeError) -> Generator[None]:
+def _by_exception(seconds: float, make_error: MakeError) -> Generator[TimeLimit]:
     watch = _Watch(seconds)
     try:
-        yield
+        yield watch
     except Expired as expired:
         if type(expired) is not watch.kind:
             raise
@@ -191,6 +235,11 @@ def call_in_thread(step: Any, call: Callable[[Any], Any], turn: Turn, abandon: C
     seconds: float = step.timeout
 
     def give_up() -> None:
+        nonlocal timer
+        held = step.scope.time_limit
+        if held is not None and held.left() > 0:
+            timer = call_later(held.left() + _GRACE, give_up)  # it stood still meanwhile
+            return
         if turn.claim():
             abandon(step.timeout_error(seconds))
 
@@ -204,11 +253,41 @@ def call_in_thread(step: Any, call: Callable[[Any], Any], turn: Turn, abandon: C
 # --- in coroutines
 
 
-async def limit_async(awaitable: Awaitable[Any], seconds: float | None, make_error: MakeError) -> Any:
-    """Await, for at most `seconds`; then cancel and raise ``make_error(seconds)``."""
+class _LoopLimit:
+    """The time of a coroutine; used in its own loop."""
+
+    def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
+        self._timeout = timeout
+        self._seconds = seconds
+        self._held: float | None = None
+
+    def left(self) -> float:
+        if self._held is not None:
+            return self._held
+        when = self._timeout.when()
+        return self._seconds if when is None else when - asyncio.get_running_loop().time()
+
+    def hold(self) -> None:
+        self._held = self.left()
+        self._timeout.reschedule(None)
+
+    def go_on(self) -> None:
+        held, self._held = self._held or 0.0, None
+        if not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time() + held)
+
+
+async def limit_async(
+    awaitable: Awaitable[Any],
+    seconds: float | None,
+    make_error: MakeError,
+    begun: Callable[[TimeLimit], None] = lambda limit: None,
+) -> Any:
+    """Await, for at most `seconds`; then cancel and raise ``make_error(seconds)``. `begun` is given its time."""
     if seconds is None:
         return await awaitable
     scope = asyncio.timeout(seconds)
+    begun(_LoopLimit(scope, seconds))
     try:
         async with scope:
             return await awaitable

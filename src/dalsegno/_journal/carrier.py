@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -11,8 +13,12 @@ from dalsegno._backend.protocol import Backend
 from dalsegno._journal.folder import FENCED, REFUSED, SpoolFolder, read_batches
 from dalsegno._journal.frames import Owner
 from dalsegno._processes import current_process
-from dalsegno.exceptions import BackendError, BackendUnavailable
+from dalsegno.exceptions import BackendError, BackendUnavailable, ServerFault
 from dalsegno.model.records import Batch, FlowDefinition, ProcessRecord, Receipt, TaskDefinition
+
+_MOST_FAULTS = 5
+_LONGEST_FAULT = 60.0
+"""Seconds for which, and tries in which, one batch may meet errors of a server that takes other things."""
 
 
 class SetAside(Exception):
@@ -33,6 +39,7 @@ class Carrier:
         self.fenced: set[bytes] = set()
         """Roots whose attempt was ended: what this process did of them is kept, and not recorded."""
         self._missing = _Missing()
+        self._failing: _Failing | None = None
         kept = folder.kept_path(REFUSED, owner)
         if kept.exists():
             for batch in read_batches(kept):
@@ -43,25 +50,37 @@ class Carrier:
 
         Raises BackendUnavailable while the server cannot take it, and SetAside if it never will.
         """
-        batch = self._missing.mend(batch)
+        carried, batch = batch, self._missing.mend(batch)
         try:
             receipt = self.backend.deliver(batch)
-        except BackendUnavailable:
-            raise
+        except BackendUnavailable as error:
+            if not (isinstance(error, ServerFault) and self._fails_for_good(carried)):
+                raise
+            self._put_aside(batch, error)
         except Exception as error:
             if not isinstance(error, BackendError):
                 error = BackendError(f"It cannot be sent ({type(error).__name__}: {error})")
-            self._see_that_it_takes_anything(error)
-            path = self.folder.keep(REFUSED, self.owner, batch)
-            self._missing.add(batch)
-            raise SetAside(
-                BackendError(f"{error} What process {self.owner.process.pid} sent is kept in {path}; {_again(path)}")
-            ) from error
+            self._put_aside(batch, error)
         if receipt.fenced:
             self.fenced.update(receipt.fenced)
             self.folder.keep(FENCED, self.owner, batch)
         self._missing.arrived(batch)
         return receipt
+
+    def _put_aside(self, batch: Batch, error: BackendError) -> NoReturn:
+        self._see_that_it_takes_anything(error)
+        path = self.folder.keep(REFUSED, self.owner, batch)
+        self._missing.add(batch)
+        raise SetAside(
+            BackendError(f"{error} What process {self.owner.process.pid} sent is kept in {path}; {_again(path)}")
+        ) from error
+
+    def _fails_for_good(self, batch: Batch) -> bool:
+        """Tell whether a batch has met errors of the server so often, for so long, that it holds up all behind it."""
+        if self._failing is None or self._failing.batch is not batch:
+            self._failing = _Failing(batch)
+        self._failing.tries += 1
+        return self._failing.tries >= _MOST_FAULTS and time.monotonic() - self._failing.since >= _LONGEST_FAULT
 
     def _see_that_it_takes_anything(self, error: BackendError) -> None:
         """Raise BackendUnavailable if it is not this one batch that it refuses, but whatever comes from here."""
@@ -71,6 +90,15 @@ class Carrier:
             raise
         except BackendError:
             raise BackendUnavailable(str(error)) from error
+
+
+class _Failing:
+    """The batch that the server meets an error of its own with."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.since = time.monotonic()
+        self.tries = 0
 
 
 class _Missing:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dalsegno._backend.protocol import Backend
 from dalsegno._journal.carrier import Carrier, SetAside, say
 from dalsegno._journal.delivery import Sender
+from dalsegno._journal.ear import Ear
 from dalsegno._journal.folder import SpoolFolder
 from dalsegno._journal.frames import Owner
 from dalsegno._journal.leftovers import Leftovers
@@ -53,6 +54,8 @@ class Courier:
         self._folder = folder
         self._carrier = Carrier(backend, folder, Owner(backend.url, sender.process))
         self._leftovers = Leftovers(backend, folder, say)
+        self._ear = Ear(backend, sender.process.id, self._heard)
+        self._listens = False
         # All below is guarded by this condition.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -126,6 +129,10 @@ class Courier:
                 self._last_sync = time.monotonic()
 
     def tend(self) -> float:
+        if not self._listens and self._sender.attempts_under_way():
+            # Only once a run has outlived its first flush.
+            self._listens = True
+            self._ear.listen()
         spool = self._spool
         if spool is None or not spool.unsynced:
             return _LOOK_EVERY
@@ -153,6 +160,7 @@ class Courier:
                 raise self._last_error
 
     def close(self, *, complete: bool) -> None:
+        self._ear.close()
         with self._changed:
             thread = self._thread
             if thread is None:
@@ -285,6 +293,12 @@ class Courier:
     def _set_aside(self, batch: Batch, refused: SetAside) -> None:
         self._sender.forget(batch)
         say(str(refused))
+
+    def _heard(self) -> None:
+        """Ask by a heartbeat now, not only when one is due."""
+        with self._changed:
+            self._next_beat = 0.0
+            self._changed.notify_all()
 
     def _beat(self) -> None:
         self._next_beat = time.monotonic() + self._sender.beat_every

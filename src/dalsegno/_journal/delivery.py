@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Protocol
 
 from dalsegno._backend.protocol import Backend
 from dalsegno._journal.carrier import say
+from dalsegno._journal.ear import Ear
 from dalsegno._journal.records import Limits
 from dalsegno.exceptions import BackendError, BackendUnavailable
 from dalsegno.model.records import Batch, ProcessRecord, Receipt
 
 _CLEAN_UP_EVERY = 600.0  # seconds
-_PAUSE_AFTER_FAILURE = 1.0
 
 
 class Sender(Protocol):
@@ -91,9 +90,9 @@ class Direct:
         self._limits = limits
         self._next_beat = time.monotonic() + limits.heartbeat_interval
         self._next_clean_up = self._next_beat
-        self._ear: threading.Thread | None = None
+        self._ear = Ear(backend, sender.process.id, self._heard)
         self._wished = False
-        self._closing = False
+        self._listens = False
 
     def send(self, batch: Batch) -> None:
         self._sender.obey(batch.attempts, self._backend.deliver(batch))
@@ -102,8 +101,10 @@ class Direct:
         """Do nothing: a durable batch was committed with a full fsync."""
 
     def tend(self) -> float:
-        if self._ear is None and not self._closing and self._sender.attempts_under_way():
-            self._listen()
+        if not self._listens and self._sender.attempts_under_way():
+            # Only once a run has outlived its first flush.
+            self._listens = True
+            self._ear.listen()
         if self._wished or time.monotonic() >= self._next_beat:
             self._wished = False
             self._beat()
@@ -117,33 +118,15 @@ class Direct:
         """Do nothing: nothing is kept elsewhere."""
 
     def close(self, *, complete: bool) -> None:
-        self._closing = True
+        self._ear.close()
         if complete:
             self._clean_up()
             self._backend.end_process(self._sender.process.id)
 
-    def _listen(self) -> None:
-        """Begin to listen to what others want of the runs; only once a run has outlived its first flush."""
-        self._ear = threading.Thread(target=self._hear, name="dalsegno-wishes", daemon=True)
-        try:
-            self._ear.start()
-        except RuntimeError as error:
-            say(f"Wishes for the runs of this process are heard of with its heartbeats only: {error}.")
-
-    def _hear(self) -> None:
-        """Have the other thread ask by a heartbeat as soon as anything may be wanted, not only when one is due."""
-        while not self._closing:
-            try:
-                heard = self._backend.wait_for_wish(self._sender.process.id, self._sender.beat_every)
-            except BackendUnavailable:
-                # The heartbeats meet the same and say so; here too.
-                time.sleep(_PAUSE_AFTER_FAILURE)
-            except BackendError:
-                return
-            else:
-                if heard:
-                    self._wished = True
-                    self._sender.rouse()
+    def _heard(self) -> None:
+        """Have the other thread ask by a heartbeat now, not only when one is due."""
+        self._wished = True
+        self._sender.rouse()
 
     def _beat(self) -> None:
         attempts = self._sender.attempts_under_way()

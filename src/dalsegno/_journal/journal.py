@@ -412,6 +412,11 @@ class Journal:
             writer = self._writers.get(root)
             if writer is not None and writer.attempt == attempts.get(root):
                 writer.on_cancel_requested()
+        for roots, suspend in ((receipt.pause, False), (receipt.suspend, True)):
+            for root in roots:
+                writer = self._writers.get(root)
+                if writer is not None and writer.attempt == attempts.get(root):
+                    writer.on_pause_requested(suspend)
 
     def forget(self, batch: Batch) -> None:
         """See `delivery.Sender`."""

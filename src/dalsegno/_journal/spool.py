@@ -50,7 +50,7 @@ class Spool:
         new = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            handle = _open_handle(new, os.O_CREAT | os.O_TRUNC)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 beginning = frames.pack_beginning(owner)
@@ -58,7 +58,7 @@ class Spool:
                 new.rename(path)
                 return cls(path, handle, owner, len(beginning), max_size)
             except OSError:
-                os.close(handle)
+                _close_handle(handle)
                 new.unlink(missing_ok=True)
                 raise
         except OSError as error:
@@ -71,20 +71,20 @@ class Spool:
         Raises FrameError if it is no spool file.
         """
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            handle = _open_handle(path)
         except FileNotFoundError:
             return None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if os.fstat(handle).st_nlink == 0:  # whoever had it has delivered and removed it
-                os.close(handle)
+                _close_handle(handle)
                 return None
             return cls(path, handle, *frames.read_beginning(handle))
         except BlockingIOError:
-            os.close(handle)
+            _close_handle(handle)
             return None
         except (OSError, FrameError):
-            os.close(handle)
+            _close_handle(handle)
             raise
 
     # --- what waits
@@ -185,7 +185,7 @@ class Spool:
         """Leave the file to whoever comes next."""
         _open.discard(self)
         if self._handle >= 0:
-            os.close(self._handle)
+            _close_handle(self._handle)
             self._handle = -1
 
 
@@ -213,12 +213,33 @@ def _unwritable(path: Path, error: OSError) -> BackendUnavailable:
 
 
 _open: weakref.WeakSet[Spool] = weakref.WeakSet()
+_handles: set[int] = set()
+"""All that are open, also those that no Spool has yet."""
+_opening = threading.Lock()
+"""Held while a handle is opened and noted: no fork comes in between."""
+
+
+def _open_handle(path: Path, flags: int = 0) -> int:
+    with _opening:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+        _handles.add(handle)
+        return handle
+
+
+def _close_handle(handle: int) -> None:
+    with _opening:
+        if handle in _handles:  # a child has closed its parent's
+            _handles.discard(handle)
+            os.close(handle)
 
 
 def _after_fork() -> None:
-    # A forked child shares the lock: it must not hold what its parent leaves behind.
+    """Let go of the parent's files: a forked child shares their locks, and must not hold what its parent leaves."""
+    _opening.release()
     for spool in list(_open):
         spool.close()
+    for handle in list(_handles):
+        _close_handle(handle)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_after_fork)

@@ -2,16 +2,34 @@
 
 Times are microseconds since 1970 in UTC. `ticks.py` is where to begin; `cron.py`, `interval.py` and `rrule.py` know
 one way each to say when, `wall_clock.py` what the clocks of a time zone show.
+
+The names are loaded when they are first used (PEP 562): the store imports this, and most programs have no schedules.
 """
 
 from __future__ import annotations
 
-from dalsegno._scheduling.catching_up import missed
-from dalsegno._scheduling.checking import check
-from dalsegno._scheduling.jitter import jittered
-from dalsegno._scheduling.ticks import latest_tick, next_tick, ticks_between, zone_name
-from dalsegno._scheduling.words import in_words
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from dalsegno.exceptions import InvalidSchedule
+
+if TYPE_CHECKING:
+    from dalsegno._scheduling.catching_up import missed
+    from dalsegno._scheduling.checking import check
+    from dalsegno._scheduling.jitter import jittered
+    from dalsegno._scheduling.ticks import latest_tick, next_tick, ticks_between, zone_name
+    from dalsegno._scheduling.words import in_words
+
+_HOMES = {
+    "check": "checking",
+    "in_words": "words",
+    "jittered": "jitter",
+    "latest_tick": "ticks",
+    "missed": "catching_up",
+    "next_tick": "ticks",
+    "ticks_between": "ticks",
+    "zone_name": "ticks",
+}
 
 __all__ = [
     "InvalidSchedule",
@@ -24,3 +42,11 @@ __all__ = [
     "ticks_between",
     "zone_name",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

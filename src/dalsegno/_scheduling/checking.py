@@ -6,7 +6,7 @@ import msgspec
 
 from dalsegno._scheduling import cron, interval, rrule
 from dalsegno._scheduling.ticks import EARLIEST, LATEST
-from dalsegno._scheduling.wall_clock import WallClock
+from dalsegno._scheduling.wall_clock import FIRST_YEAR, LAST_YEAR, WallClock
 from dalsegno.exceptions import InvalidSchedule
 from dalsegno.model.schedules import ScheduleSpec
 
@@ -59,4 +59,4 @@ def _check_anchor(spec: ScheduleSpec) -> None:
     if spec.rrule is not None and "DTSTART" in spec.rrule.upper():
         raise InvalidSchedule("anchor_date and DTSTART say the same; give one of them.")
     if not EARLIEST <= spec.anchor_date < LATEST:
-        raise InvalidSchedule("anchor_date may be in the years 1900 to 8999.")
+        raise InvalidSchedule(f"anchor_date may be in the years {FIRST_YEAR} to {LAST_YEAR - 1}.")

@@ -2,19 +2,19 @@
 
 A rule is begun shortly before the moment that is asked for, in a period that it would have come to from its own start.
 And it is walked some thousands of years ahead, for python-dateutil only stops looking at the end of the year 9999: the
-calendar repeats itself every 400 years, weekdays and all, so a rule that never comes is given up after some centuries.
+calendar repeats itself every 400 years, weekdays and all, so a rule that never comes is given up at the end of 2399.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any
 
 from dalsegno._scheduling.rrule_text import DAY_PARTS, FREQUENCIES, Rule, RuleText, read
-from dalsegno._scheduling.wall_clock import DEFAULT_ANCHOR, WallClock, by_the_clock, each_once
+from dalsegno._scheduling.wall_clock import DEFAULT_ANCHOR, LAST_YEAR, WallClock, by_the_clock, each_once
 from dalsegno.exceptions import InvalidSchedule
 from dalsegno.model.schedules import ScheduleSpec
 
@@ -26,9 +26,8 @@ _PERIODS = {
     "MINUTELY": timedelta(minutes=1),
     "SECONDLY": timedelta(seconds=1),
 }
-_AHEAD = 100
-"""Years that are left to walk at least."""
-_LAST_YEAR = 9999
+_AHEAD = 7600
+"""Years: a multiple of 400, with which LAST_YEAR is near the end."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -87,7 +86,7 @@ def _by_days(rule: Rule, start: datetime, wall: datetime) -> Iterator[datetime]:
     while time is not None:
         midnight = time.replace(hour=0, minute=0, second=0)
         day = next(_straight(days, DEFAULT_ANCHOR.replace(year=1), midnight - _MICROSECOND), None)
-        if day is None or day.year - max(start, wall).year > _AHEAD:
+        if day is None or day.year >= LAST_YEAR:
             return
         if day > midnight:
             time = next(_straight(times, start, day - _MICROSECOND), None)
@@ -111,26 +110,24 @@ def _straight(rule: Rule, start: datetime, wall: datetime) -> Iterator[datetime]
     from dateutil.rrule import rrule
 
     frequency: Any = rule.freq
-    begin = _begin(rule, start, wall)
-    years = max(0, (_LAST_YEAR - _AHEAD - begin.year) // 400 * 400)
     found = rrule(
         frequency,
-        dtstart=_moved(begin, years),
+        dtstart=_moved(_begin(rule, start, wall)),
         interval=rule.interval,
-        until=None if rule.until is None else _moved(rule.until, years),
+        until=None if rule.until is None else _moved(rule.until),
         wkst=rule.wkst,
         **_by_parts(rule, start),
     )
     for time in found:
-        back = time.replace(year=time.year - years)
+        back = time.replace(year=time.year - _AHEAD)
         if back > wall:
             yield back
 
 
-def _moved(wall: datetime, years: int) -> datetime:
-    """Return a wall time so many years later, or the last there is; the years are a multiple of 400."""
-    later = wall.year + years
-    return datetime.max.replace(microsecond=0) if later > _LAST_YEAR else wall.replace(year=later)
+def _moved(wall: datetime) -> datetime:
+    """Return a wall time _AHEAD, or the last one there is."""
+    year = wall.year + _AHEAD
+    return wall.replace(year=year) if year <= MAXYEAR else datetime.max.replace(microsecond=0)
 
 
 def _begin(rule: Rule, start: datetime, wall: datetime) -> datetime:

@@ -108,7 +108,7 @@ def read(spec: ScheduleSpec) -> RuleText:
     if len(starts) > 1:
         raise InvalidSchedule("rrule has more than one DTSTART.")
     zone = _zone_of(spec, starts)
-    clock = WallClock(zone)
+    clock = _clock_of(starts[0], zone) if starts and zone is not None else WallClock(zone)
 
     def values(name: str) -> list[datetime]:
         found = [line for line in lines if line.name == name]

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import islice, takewhile
 
 from dalsegno._scheduling import cron, interval, rrule
-from dalsegno._scheduling.wall_clock import WallClock, as_utc
+from dalsegno._scheduling.wall_clock import FIRST_YEAR, LAST_YEAR, WallClock, as_utc
 from dalsegno.model.schedules import ScheduleSpec
 
-EARLIEST, LATEST = (as_utc(datetime(year, 1, 1)) for year in (1900, 9000))
-"""Moments before and after which no tick is looked for: calendars and time zones end soon after."""
+EARLIEST, LATEST = (as_utc(datetime(year, 1, 1)) for year in (FIRST_YEAR, LAST_YEAR))
+"""Moments before and after which no tick is looked for."""
 
 
 def next_tick(spec: ScheduleSpec, after: int) -> int | None:

@@ -20,6 +20,8 @@ Occurrences: TypeAlias = Callable[[datetime], Iterator[datetime]]
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+FIRST_YEAR, LAST_YEAR = 1900, 2300
+"""No tick is looked for before the first or in the last."""
 DEFAULT_ANCHOR = datetime(2024, 1, 1)
 """A Monday, at the beginning of a month and a year: a schedule that was told no anchor has the same one each time
 that it is made, so that deploying it again does not move its ticks."""

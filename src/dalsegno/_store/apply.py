@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import contact, forks, hot_rows, leases, limits, recovery
+from dalsegno._store import contact, forks, hot_rows, leases, limits, pauses, recovery
 from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
 from dalsegno._store.unflushed import Unflushed
@@ -36,6 +36,7 @@ _LIMITS_EVERY = 1_000_000
 _REMEMBERED = 10_000
 _CANCELLING = STATE_CODES[StateType.CANCELLING]
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
+_PAUSED = STATE_CODES[StateType.PAUSED]
 
 _INSERT_FLOW = RowStatement(
     "INSERT INTO flow (id, name, version, source_hash, description)",
@@ -82,8 +83,8 @@ _INSERT_BLOB = RowStatement(
 )
 
 _WANTED = (
-    f"SELECT id, attempt, cancel_requested IS NOT NULL AND state_type < {_CANCELLING}"
-    " FROM flow_run WHERE id IN ({texts})"
+    f"SELECT id, attempt, cancel_requested IS NOT NULL AND state_type < {_CANCELLING},"
+    " (SELECT suspend FROM pause_wish WHERE root_run_id = flow_run.id) FROM flow_run WHERE id IN ({texts})"
 )
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -184,6 +185,8 @@ def wishes(connection: Connection, attempts: dict[bytes, int]) -> Receipt:
     }
     return Receipt(
         cancel=[id for id in attempts if id in found and found[id][1]],
+        pause=[id for id in attempts if id in found and found[id][2] == 0],
+        suspend=[id for id in attempts if id in found and found[id][2] == 1],
         # Its attempt has moved on, or it was deleted.
         fenced=[id for id, attempt in attempts.items() if id not in found or found[id][0] > attempt],
     )
@@ -254,6 +257,9 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
         ended = [run.id for run in batch.flow_runs if run.id == run.root_run_id and run.state_type >= _COMPLETED]
         if ended:
             recovery.close_claims(connection, ended)
+        suspended = [run.id for run in batch.flow_runs if _is_suspended_root(run)]
+        if suspended:
+            pauses.let_go(connection, suspended, now)
     if batch.blobs:
         _INSERT_BLOB.run(connection, [(blob.id, blob.root_run_id, blob.data) for blob in batch.blobs])
     if batch.task_runs:
@@ -282,13 +288,19 @@ def _look_at_roots(connection: Connection, batch: Batch) -> Receipt:
     receipt = Receipt()
     missing = set(batch.recorded)
     for texts, ids in in_chunks(sorted(batch.attempts)):
-        look = f"SELECT id, attempt, cancel_requested, state_type FROM flow_run WHERE id IN ({texts}) ORDER BY id"
-        for id, attempt, wanted, state_type in connection.execute(locking(connection, look), ids):
+        look = (
+            "SELECT id, attempt, cancel_requested, state_type,"
+            " (SELECT suspend FROM pause_wish WHERE root_run_id = flow_run.id)"
+            f" FROM flow_run WHERE id IN ({texts}) ORDER BY id"
+        )
+        for id, attempt, wanted, state_type, suspend in connection.execute(locking(connection, look), ids):
             missing.discard(id)
             if attempt > batch.attempts[id]:
                 receipt.fenced.append(id)
             elif wanted is not None and state_type < _CANCELLING:
                 receipt.cancel.append(id)
+            elif suspend is not None:
+                (receipt.suspend if suspend else receipt.pause).append(id)
     receipt.fenced.extend(missing)
     return receipt
 
@@ -358,6 +370,10 @@ def _note_process(writer: Writer, connection: Connection, batch: Batch, now: int
 
 def _by_id(definition: FlowDefinition | TaskDefinition) -> int:
     return definition.id
+
+
+def _is_suspended_root(run: FlowRunSnapshot) -> bool:
+    return run.id == run.root_run_id and run.state_type == _PAUSED and run.state_name == pauses.SUSPENDED
 
 
 def _flow_run_row(run: FlowRunSnapshot) -> tuple[Any, ...]:

@@ -12,10 +12,12 @@ from dalsegno.model.states import FIRST_TERMINAL_CODE, STATE_CODES, StateType, p
 from dalsegno.model.views import OpenedRun, OpenRun
 
 _PENDING = STATE_CODES[StateType.PENDING]
+_PAUSED = STATE_CODES[StateType.PAUSED]
 _CANCELLED = STATE_CODES[StateType.CANCELLED]
 _COMPLETED = STATE_CODES[StateType.COMPLETED]
 
-_ROOT = "SELECT id, name, attempt, run_count, state_type, process_id FROM flow_run WHERE id = ?"
+_ROOT = "SELECT id, name, attempt, run_count, state_type, process_id, version FROM flow_run WHERE id = ?"
+_CLAIMED = "SELECT 1 FROM run_request WHERE flow_run_id = ? AND holder IS NOT NULL"
 # The version starts anew: (attempt, version) is newer than anything of the attempts before.
 _OPEN = """
     UPDATE flow_run SET attempt = ?, run_count = ?, version = 0, state_type = ?, state_name = NULL, end_time =
@@ -33,8 +35,13 @@ _COMPLETE = """
 class Root:
     """A root flow run, as far as it matters for what may be done to it."""
 
-    def __init__(self, row: tuple[bytes, str, int, int, int, bytes | None]) -> None:
-        self.id, self.name, self.attempt, self.run_count, self.state_type, self.process_id = row
+    def __init__(self, row: tuple[bytes, str, int, int, int, bytes | None, int]) -> None:
+        self.id, self.name, self.attempt, self.run_count, self.state_type, self.process_id, self.version = row
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it waits without a process, which is as it should be."""
+        return self.state_type == _PAUSED and self.process_id is None
 
     @property
     def ended(self) -> bool:
@@ -65,6 +72,8 @@ def settle(connection: Connection, root: Root, doing: str, now: int) -> None:
         raise RunIsAlive(
             f"{root} waits in the queue. Execute it with `dalsegno flow-run execute`, or cancel it, before {doing}."
         )
+    if root.is_suspended:
+        return
     seen = processes.find(connection, root.process_id)
     if seen is not None and seen.ended is None:
         if processes.is_there(seen, leases.counted_from(connection, now), now):
@@ -80,7 +89,10 @@ def settle(connection: Connection, root: Root, doing: str, now: int) -> None:
 
 
 def open_run(connection: Connection, request: OpenRun, now: int, lease: int = leases.DEFAULT_LENGTH) -> OpenedRun:
-    """Open the next attempt of a root flow run, which fences the earlier ones."""
+    """Open the next attempt of a root flow run, which fences the earlier ones.
+
+    A process that asks again before it has recorded anything, for it never heard the answer, gets the same attempt.
+    """
     root = find_root(connection, request.flow_run_id)
     if root.id != request.flow_run_id:
         raise ObjectNotFound(
@@ -88,6 +100,8 @@ def open_run(connection: Connection, request: OpenRun, now: int, lease: int = le
             f"where this "
             "one stopped."
         )
+    if _was_opened_for(connection, root, request):
+        return OpenedRun(attempt=root.attempt, run_count=root.run_count)
     if request.only_from_attempt not in (None, root.attempt):
         raise AttemptConflict(
             f"{root} is at attempt {root.attempt}, not {request.only_from_attempt}: another process has just "
@@ -95,12 +109,21 @@ def open_run(connection: Connection, request: OpenRun, now: int, lease: int = le
         )
     settle(connection, root, "retrying it", now)
     contact.register(connection, request.process, lease, now)
+    connection.execute("DELETE FROM pause_wish WHERE root_run_id = ?", (root.id,))
     # Ending a claim may have raised the attempt.
     attempt = find_root(connection, root.id).attempt + 1
     opened = OpenedRun(attempt=attempt, run_count=root.run_count + 1)
     chunk = pack_states(opened.attempt, ASIDE, id_time(root.id), [(_PENDING, now)])
     connection.execute(_OPEN, (opened.attempt, opened.run_count, _PENDING, request.process.id, chunk, root.id))
     return opened
+
+
+def _was_opened_for(connection: Connection, root: Root, request: OpenRun) -> bool:
+    if root.process_id != request.process.id or root.version != 0 or root.state_type != _PENDING:
+        return False
+    if request.only_from_attempt not in (None, root.attempt - 1):
+        return False
+    return connection.execute(_CLAIMED, (root.id,)).fetchone() is None
 
 
 def request_cancel(connection: Connection, flow_run_id: bytes, now: int) -> bool:

@@ -28,6 +28,9 @@ class GraphNode(msgspec.Struct, gc=False):
     parent_task_run_id: bytes | None
     child_flow_run_id: bytes | None
     upstream: list[bytes]
+    attempt: int
+    run_count: int
+    superseded: bool
 
 
 class History(msgspec.Struct):
@@ -51,6 +54,9 @@ def _node(row: tuple[Any, ...]) -> GraphNode:
         parent_task_run_id=row[7],
         child_flow_run_id=row[8],
         upstream=[id for _, id in unpack_upstream(row[9])],
+        attempt=row[10],
+        run_count=row[11],
+        superseded=row[12] is not None,
     )
 
 
@@ -65,7 +71,7 @@ def _both(columns: str) -> dict[Dialect, str]:
 _NODES = searching.TASK_RUNS._replace(
     columns=_both(
         "run.id, run.name, task.name, run.state_type, run.state_name, run.start_time, run.duration,"
-        " run.parent_task_run_id, run.child_flow_run_id, run.upstream"
+        " run.parent_task_run_id, run.child_flow_run_id, run.upstream, run.attempt, run.run_count, run.superseded"
     ),
     view=_node,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from dalsegno.exceptions import BackendError
 
 _TURN = 60.0
 _AGAIN = 1.0
+
+_log = logging.getLogger("dalsegno.store")
 
 
 class Watched(Protocol):
@@ -73,4 +76,8 @@ class Looking:
             with self._lock:
                 listeners = list(self._listeners)
             for listener in listeners:
-                listener(ANYTHING)
+                try:
+                    listener(ANYTHING)
+                except Exception:
+                    # The others are to be told all the same, and this one the next time.
+                    _log.exception("A listener of changes failed.")

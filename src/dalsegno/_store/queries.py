@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dalsegno._store import processes, searching
+import time
+
+from dalsegno._store import pauses, processes, searching
 from dalsegno._store.connection import Connection, Dialect
 from dalsegno._store.rows import (
     FLOW_RUN_COLUMNS,
@@ -12,7 +14,8 @@ from dalsegno._store.rows import (
     flow_run_view,
     task_run_view,
 )
-from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES
+from dalsegno.model.pauses import PauseView
+from dalsegno.model.states import DEFAULT_NAMES, STATE_TYPES, TERMINAL_TYPES
 from dalsegno.model.views import FlowRunView, FlowView, Page, RunFilter, TaskRunView
 
 ALL = 2**62
@@ -56,12 +59,22 @@ def read_flow_run(connection: Connection, id: bytes, *, counted: bool = True) ->
     if row is None:
         return None
     process = processes.find(connection, row[22])
-    return flow_run_view(
+    view = flow_run_view(
         row,
         whole=True,
         process=None if process is None else process[0],
         task_run_counts=(_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()) if counted else None),
     )
+    view.pauses = _pauses_of(connection, view)
+    return view
+
+
+def _pauses_of(connection: Connection, run: FlowRunView) -> list[PauseView]:
+    """Return what a run waits for: of a root also what is nested in it, which alone may be paused."""
+    if run.state.type in TERMINAL_TYPES:
+        return []
+    found = pauses.open_pauses(connection, run.root_run_id, time.time_ns() // 1000)
+    return [pause for pause in found if run.id in (run.root_run_id, pause.flow_run_id)]
 
 
 def read_task_run(connection: Connection, id: bytes) -> TaskRunView | None:

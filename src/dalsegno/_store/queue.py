@@ -19,7 +19,7 @@ from dalsegno._store.connection import Connection
 from dalsegno._store.rows import ASIDE
 from dalsegno._store.statements import in_chunks, locking
 from dalsegno.exceptions import BackendError, RunIsAlive
-from dalsegno.model.ids import id_time
+from dalsegno.model.ids import id_text, id_time
 from dalsegno.model.queue import ClaimedRun, ClaimRuns, RequestRun
 from dalsegno.model.records import EntryPoint, Receipt
 from dalsegno.model.states import STATE_CODES, StateType, pack_states
@@ -92,6 +92,8 @@ def request(connection: Connection, asked: RequestRun, now: int) -> bool:
         connection.execute(_REQUEST, (root.id, *policy, root.attempt - 1))
         recovery.enqueue(connection, root.id, asked.priority, due)
         return True
+    if root.is_suspended:
+        raise RunIsAlive(f"{root} is suspended: resume it with `dalsegno flow-run resume {id_text(root.id)}`.")
     if not root.ended:
         raise RunIsAlive(f"{root} is being executed: cancel it, or wait for its end, before asking for it again.")
     connection.execute(_NEXT_ATTEMPT, (root.attempt + 1, root.id))
@@ -110,6 +112,7 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
     claimed: list[ClaimedRun] = []
     for texts, chunk in in_chunks(list(order)):
         rows = connection.execute(locking(connection, _RUNS.format(texts=texts)), chunk).fetchall()
+        connection.execute(f"DELETE FROM pause_wish WHERE root_run_id IN ({texts})", chunk)
         for id, attempt, handed_out, entry, deployment, variables in rows:
             # No number is ever given twice: whoever had an earlier one is fenced.
             attempt = max(attempt, handed_out + 1)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from dalsegno._store import attempts, cache
+from dalsegno._store import attempts, cache, pauses
 from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno._store.statements import in_chunks
 from dalsegno._store.stored_files import delete_files
-from dalsegno.exceptions import BackendError, ObjectNotFound
+from dalsegno.exceptions import BackendError, ObjectNotFound, RunIsAlive
 from dalsegno.model.ids import id_text, new_id
 
+T = TypeVar("T")
+
 _SLICE = 2000
-"""Rows deleted in one transaction, so that nobody waits for the write lock above some 50 ms."""
+"""Rows that one transaction deletes at most, so that nobody waits for the write lock above some 50 ms."""
+_FIRST_SLICE = 500
+_LOG_SLICES = 4
+_LONG = 0.02
+"""Seconds: a transaction that works longer than this was too large, for its rows are."""
 _PAGES = 500
 _RUNS = 20
 
@@ -56,6 +64,31 @@ _OLD_LOGS = """
 _OLD_PROCESSES = "DELETE FROM process WHERE ended < ?"
 
 
+class Slices:
+    """How many rows the next transaction deletes. Rows are of any size, up to a megabyte: what took long makes the
+    next slice smaller, and what did not, larger."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._database = database
+        self._clock = clock
+        self._rows = _FIRST_SLICE
+
+    def delete(self, work: Callable[[Connection, int], T]) -> T:
+        """Return what `work` does in a transaction of its own, given how many rows it may delete."""
+        took = 0.0
+
+        def timed(connection: Connection) -> T:
+            nonlocal took
+            began = self._clock()
+            done = work(connection, self._rows)
+            took = self._clock() - began
+            return done
+
+        done = self._database.write(timed)
+        self._rows = max(1, self._rows // 2) if took > _LONG else min(_SLICE, self._rows * 2)
+        return done
+
+
 def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
     """Delete a root run that has ended with all that belongs to it, its stored files too. Raises RunIsAlive.
 
@@ -68,6 +101,8 @@ def delete_flow_run(database: Database, flow_run_id: bytes, now: int) -> bool:
             raise BackendError(
                 f"Flow run {id_text(flow_run_id)} is nested in {root} and is deleted with it, not alone."
             )
+        if root.is_suspended:
+            raise RunIsAlive(f"{root} is suspended and waits to be resumed: cancel it before deleting it.")
         attempts.settle(connection, root, "deleting it", now)
 
     try:
@@ -85,12 +120,11 @@ def clean_up(database: Database, now: int, runs_age: float | None, logs_age: flo
     if database.dialect == "postgresql":
         deleted += _tend_partitions(database, now, runs_age, logs_age)
     if logs_age:
-        cutoff = now - round(logs_age * 1_000_000)
-        deleted += _change(database, _OLD_LOGS, _bound(database, cutoff), cutoff, _SLICE)
+        deleted += _delete_old_logs(database, now - round(logs_age * 1_000_000))
     if runs_age:
         deleted += _delete_old_runs(database, now - round(runs_age * 1_000_000))
     if database.dialect == "sqlite":
-        deleted += database.write(lambda connection: _give_back(connection, everything=deleted > 0))
+        deleted += _shrink(database, everything=deleted > 0)
     return deleted
 
 
@@ -100,6 +134,17 @@ def _tend_partitions(database: Database, now: int, runs_age: float | None, logs_
 
     partitions.make_ahead(database, now)
     return past_weeks.drop_past(database, now, runs_age, logs_age)
+
+
+def _delete_old_logs(database: Database, cutoff: int) -> int:
+    slices, bound = Slices(database), _bound(database, cutoff)
+    deleted = 0
+    for _ in range(_LOG_SLICES):
+        gone = slices.delete(lambda connection, rows: connection.execute(_OLD_LOGS, (bound, cutoff, rows)).rowcount)
+        if not gone:
+            break
+        deleted += gone
+    return deleted
 
 
 def _delete_old_runs(database: Database, cutoff: int) -> int:
@@ -118,48 +163,62 @@ def _delete_old_runs(database: Database, cutoff: int) -> int:
 def _delete_root(database: Database, root: bytes) -> int:
     """Delete what belongs to a root, the root itself last; so an interruption leaves nothing that nobody
     finds again."""
-    parameters: dict[str, object] = {"root": root, "limit": _SLICE}
     deleted = 0
     for statement in (_LOGS, _BLOBS, _ARTIFACTS):
-        while count := database.write(lambda connection, s=statement: connection.execute(s, parameters).rowcount):
+        slices = Slices(database)
+        while count := slices.delete(
+            lambda connection, rows, s=statement: connection.execute(s, {"root": root, "limit": rows}).rowcount
+        ):
             deleted += count
-    while results := database.write(lambda connection: _delete_task_runs(connection, parameters)):
+    slices = Slices(database)
+    while results := slices.delete(lambda connection, rows: _delete_task_runs(connection, root, rows)):
         delete_files(root, (result for row in results for result in row[1:]))
         deleted += len(results)
-    _change(database, "DELETE FROM run_request WHERE flow_run_id = ?", root)
-    rows = database.write(lambda connection: _delete_flow_runs(connection, parameters))
+    for table in ("run_request", "run_key"):
+        _change(database, f"DELETE FROM {table} WHERE flow_run_id = ?", root)
+    database.write(lambda connection: pauses.forget(connection, root))
+    rows = database.write(lambda connection: _delete_flow_runs(connection, root))
     delete_files(root, (result for row in rows for result in row[1:]))
     return deleted + len(rows)
 
 
-def _delete_task_runs(connection: Connection, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
-    rows = connection.execute(_TASK_RUNS[connection.dialect], parameters).fetchall()
+def _delete_task_runs(connection: Connection, root: bytes, limit: int) -> list[tuple[Any, ...]]:
+    rows = connection.execute(_TASK_RUNS[connection.dialect], {"root": root, "limit": limit}).fetchall()
     for marks, chunk in in_chunks([row[0] for row in rows]):
         if connection.dialect == "sqlite":
             connection.execute(f"DELETE FROM task_run WHERE number IN ({marks})", chunk)
         else:
-            values = [parameters["root"], *chunk]
-            connection.execute(f"DELETE FROM task_run WHERE root_run_id = ? AND id IN ({marks})", values)
+            connection.execute(f"DELETE FROM task_run WHERE root_run_id = ? AND id IN ({marks})", [root, *chunk])
     return rows
 
 
-def _delete_flow_runs(connection: Connection, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
-    rows = connection.execute(_FLOW_RUNS, {"root": parameters["root"]}).fetchall()
+def _delete_flow_runs(connection: Connection, root: bytes) -> list[tuple[Any, ...]]:
+    rows = connection.execute(_FLOW_RUNS, {"root": root}).fetchall()
     for marks, chunk in in_chunks([row[0] for row in rows]):
         connection.execute(f"DELETE FROM flow_run WHERE number IN ({marks})", chunk)
     return rows
 
 
-def _give_back(connection: Connection, *, everything: bool) -> int:
+def _shrink(database: Database, *, everything: bool) -> int:
     """Give some free pages back to the file system; return how many. Few that lie about are left for what
     comes."""
+    given, left = database.write(lambda connection: _give_back(connection, everything=everything))
+    if given and left < _PAGES:
+        from dalsegno._store.sqlite.upkeep import end_file_where_it_ends
+
+        end_file_where_it_ends(database.url.removeprefix("sqlite:///"))
+    return given
+
+
+def _give_back(connection: Connection, *, everything: bool) -> tuple[int, int]:
     free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
     if free == 0 or (free < _PAGES and not everything):
-        return 0
-    for _ in range(min(free, _PAGES)):
+        return 0, free
+    given = min(free, _PAGES)
+    for _ in range(given):
         # One by one: the sqlite3 module takes one step only of a statement that gives no rows.
         connection.execute("PRAGMA incremental_vacuum(1)")
-    return min(free, _PAGES)
+    return given, free - given
 
 
 def _change(database: Database, statement: str, *values: object) -> int:

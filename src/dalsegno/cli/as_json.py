@@ -31,6 +31,9 @@ TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", 
     "last_tick",
     "next_tick",
     "last_error_at",
+    "begun",
+    "deadline",
+    "answered",
 }
 
 
@@ -54,6 +57,8 @@ def to_json(view: msgspec.Struct) -> dict[str, Any]:
     if isinstance(view, FlowRunView):
         del fields["parameters_text"]
         fields["parameters"] = _parsed(view.parameters_text)
+        for pause, shown in zip(view.pauses or (), fields["pauses"] or (), strict=True):
+            shown["schema"] = _parsed(pause.schema)
     if isinstance(view, TaskRunView):
         fields["upstream"] = [{"parameter": name, "task_run_id": id_text(id)} for name, id in view.upstream]
     if isinstance(view, FlowRunView | TaskRunView):

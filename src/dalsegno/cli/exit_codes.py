@@ -17,6 +17,7 @@ class ExitCode(enum.IntEnum):
     CANCELLED = 4
     NOT_FOUND = 5
     BACKEND = 6
+    SUSPENDED = 7
     INTERRUPTED = 130
 
 
@@ -28,10 +29,12 @@ EXPLAINED = {
     ExitCode.CANCELLED: "the run was cancelled",
     ExitCode.NOT_FOUND: "there is no such run, flow, file or object",
     ExitCode.BACKEND: "the database could not be used",
+    ExitCode.SUSPENDED: "the run was suspended: it waits to be resumed",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
 
 _OUTCOMES = {
+    StateType.PAUSED: ExitCode.SUSPENDED,
     StateType.COMPLETED: ExitCode.OK,
     StateType.CRASHED: ExitCode.CRASHED,
     StateType.CANCELLED: ExitCode.CANCELLED,

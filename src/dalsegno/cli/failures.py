@@ -21,6 +21,8 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (exceptions.ObjectAlreadyExists, ExitCode.USAGE),
     (exceptions.OnlyAdmin, ExitCode.USAGE),
     (exceptions.InvalidRequest, ExitCode.USAGE),
+    (exceptions.InvalidInput, ExitCode.USAGE),
+    (exceptions.StateConflict, ExitCode.USAGE),
     (exceptions.BackendError, ExitCode.BACKEND),
     (exceptions.DalsegnoException, ExitCode.USAGE),
     (OSError, ExitCode.BACKEND),

@@ -13,6 +13,7 @@ from dalsegno.cli import (
     flow_run_export,
     flow_run_import,
     flow_run_logs,
+    flow_run_pause,
     flow_run_retry,
     flow_run_watch,
 )
@@ -34,11 +35,14 @@ from dalsegno.model.views import RunFilter
 NO_RUNS = "No flow runs yet: run one with `python your_flow.py` or `dalsegno run FILE.py`."
 NO_MATCH = "No flow run matches; `dalsegno flow-run ls --all` lists every one."
 
-app = group("flow-run", "List, inspect, follow, retry, cancel and delete flow runs.")
+app = group("flow-run", "List, inspect, follow, pause, resume, retry, cancel and delete flow runs.")
 app.command(flow_run_deliver.deliver)
 app.command(flow_run_export.export)
 app.command(flow_run_import.import_, name="import")
 app.command(flow_run_logs.logs)
+app.command(flow_run_pause.pause)
+app.command(flow_run_pause.suspend)
+app.command(flow_run_pause.resume)
 app.command(flow_run_retry.retry)
 app.command(flow_run_execute.execute)
 app.command(flow_run_watch.watch)

@@ -17,6 +17,11 @@ def execute(run: FlowRunTarget, /) -> int:
     backend = open_backend()
     found = find_flow_run(backend, run)
     if found.state.type is not StateType.SCHEDULED:
+        if found.state.type is StateType.PAUSED:
+            raise CommandError(
+                f"Flow run {found.name!r} is {found.state.name}: `dalsegno flow-run resume {id_text(found.id)}` has it "
+                "go on."
+            )
         raise CommandError(
             f"Flow run {found.name!r} does not wait in the queue: it is {found.state.name}. "
             f"`dalsegno flow-run retry {id_text(found.id)}` executes one again that has ended."

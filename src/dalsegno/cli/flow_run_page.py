@@ -12,6 +12,7 @@ from dalsegno.cli.run_tables import took
 from dalsegno.cli.screen import Screen, cut
 from dalsegno.cli.tables import page
 from dalsegno.model.ids import id_text
+from dalsegno.model.pauses import PauseView
 from dalsegno.model.records import EntryPoint, ProcessRecord
 from dalsegno.model.states import STATE_CODES, StateRecord, StateType
 from dalsegno.model.views import FlowRunView, Page, RunFilter, TaskRunView
@@ -45,6 +46,7 @@ def flow_run_page(backend: Backend, run: FlowRunView, screen: Screen) -> str:
                 ("Tags", ", ".join(run.tags)),
                 ("Parent", id_text(run.parent_flow_run_id) if run.parent_flow_run_id else None),
                 ("Started from", id_text(run.forked_from) if run.forked_from else None),
+                ("Waits for", pauses_text(run.pauses or [], at) if run.state.type is StateType.PAUSED else None),
                 ("Parameters", parameters_text(run.parameters_text)),
                 ("Task runs", counts_text(run.task_run_counts or {})),
                 ("Entry point", entry_text(run.entry)),
@@ -78,6 +80,39 @@ def parameters_text(text: str | None) -> str | None:
     except (ValueError, AttributeError):
         return cut(text, LONGEST)
     return "\n".join(cut(line, LONGEST) for line in lines)
+
+
+def pauses_text(pauses: Sequence[PauseView], at: int) -> str | None:
+    """Return what a run waits for: each pause with its key, its end, and the fields of the input that it asks for."""
+    return "\n".join(line for pause in pauses for line in _pause_lines(pause, at)) or None
+
+
+def _pause_lines(pause: PauseView, at: int) -> list[str]:
+    name = "" if pause.key is None else f" (key {pause.key!r})"
+    until = "" if pause.deadline is None else f", until {times.clock(pause.deadline)}"
+    if pause.kind == "sleep":
+        return [f"a time{until}"]
+    lines = [f"somebody{name}, since {times.ago(pause.begun, at)}{until}"]
+    if pause.description:
+        lines += [f"  {line}" for line in cut(pause.description, LONGEST).splitlines()]
+    lines += [f"  {field}" for field in input_fields(pause)]
+    if pause.problem:
+        lines.append(f"  an earlier input could not be used: {cut(pause.problem, LONGEST)}")
+    return lines
+
+
+def input_fields(pause: PauseView) -> list[str]:
+    """Return the fields of the input that a pause asks for: ``"approved: boolean"``."""
+    if pause.schema is None:
+        return []
+    import json
+
+    schema = json.loads(pause.schema)
+    needed = schema.get("required", [])
+    return [
+        f"{name}: {rules.get('type', 'value')}{'' if name in needed else ' (may be left out)'}"
+        for name, rules in schema.get("properties", {}).items()
+    ]
 
 
 def counts_text(counts: dict[str, int]) -> str:
@@ -130,6 +165,8 @@ def first_lines(state: StateRecord, count: int = 3) -> list[str]:
 
 def next_step(run: FlowRunView) -> str:
     """Return what can be done about a run that did not complete."""
+    if run.state.type is StateType.PAUSED:
+        return f"Have it go on:\n  {resume_command(run)}"
     if run.state.type not in CAN_RETRY:
         return ""
     if run.entry is not None and run.entry.entrypoint is None:
@@ -137,6 +174,15 @@ def next_step(run: FlowRunView) -> str:
     if run.id != run.root_run_id:
         return f"Retry it with the run that it belongs to:\n  {retry_command(run.root_run_id)}"
     return f"Retry it from where it broke:\n  {retry_command(run.id)}"
+
+
+def resume_command(run: FlowRunView) -> str:
+    """Return the command line that resumes a flow run, with what it asks for."""
+    asking = [pause for pause in run.pauses or () if pause.schema is not None]
+    words = ["dalsegno flow-run resume", id_text(run.id)]
+    if len(asking) == 1:
+        words += [f"--input {quote(field.split(':')[0])}=..." for field in input_fields(asking[0])]
+    return " ".join(words)
 
 
 def retry_command(id: bytes, *options: str) -> str:

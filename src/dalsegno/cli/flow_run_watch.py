@@ -17,7 +17,7 @@ from dalsegno.cli.lookup import find_flow_run
 from dalsegno.cli.opening import open_backend
 from dalsegno.cli.options import FlowRunTarget
 from dalsegno.cli.screen import standard_output
-from dalsegno.model.states import TERMINAL_TYPES, StateRecord
+from dalsegno.model.states import TERMINAL_TYPES, StateRecord, StateType
 from dalsegno.model.views import FlowRunView, LogView
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def watch(
             print(f"Flow run {found.name!r} was deleted.")
             return ExitCode.NOT_FOUND
         watcher.show(view)
+        watcher.tell_how_to_resume(view)
         if view.state.type in TERMINAL_TYPES:
             print(next_step(view), end="\n" if next_step(view) else "")
             return of_outcome(view.state.type)
@@ -59,6 +60,7 @@ class Watcher:
         self.printer = LogPrinter(backend, self.screen)
         self.is_first = True
         self.last: LogView | None = None
+        self.pauses_told: set[bytes] = set()
         self.states_shown: set[tuple[int, int]] = set()
 
     def show(self, run: FlowRunView) -> None:
@@ -71,6 +73,14 @@ class Watcher:
             message = f": {state.message}" if state.message else ""
             print(f"{times.clock(state.timestamp)}  {state_text(state, self.screen)}{message}", flush=True)
         self.last = self.printer.show(lines) or self.last
+
+    def tell_how_to_resume(self, run: FlowRunView) -> None:
+        """Print, once for each pause, how a run is resumed that waits for somebody."""
+        if run.state.type is StateType.PAUSED:
+            new = {pause.id for pause in run.pauses or () if pause.kind != "sleep"} - self.pauses_told
+            self.pauses_told |= new
+            if new:
+                print(next_step(run), flush=True)
 
     def new_lines(self) -> Sequence[LogView]:
         """Return the log lines that were not shown; at first the last few."""

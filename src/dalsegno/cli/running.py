@@ -18,6 +18,7 @@ from dalsegno.cli.looks import state_text
 from dalsegno.cli.plain_display import PlainDisplay
 from dalsegno.cli.progress import Display, Follower
 from dalsegno.cli.screen import screen_of
+from dalsegno.exceptions import PausedRun
 from dalsegno.model.ids import id_text
 from dalsegno.model.records import ProcessRecord
 from dalsegno.model.states import TERMINAL_TYPES, StateType
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from dalsegno._backend.protocol import Backend
 
 CANDIDATES = 20
+SUSPENDED = "Suspended"
+"""The state of a run that its process has left."""
 
 
 def execute(backend: Backend, call: Callable[[], object], find: Callable[[], bytes | None]) -> ExitCode:
@@ -45,8 +48,9 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
         error = raised
     finally:
         follower.stop()
-    run = None if follower.flow_run_id is None else backend.read_flow_run(follower.flow_run_id)
-    if run is None or run.state.type not in TERMINAL_TYPES:
+    found = follower.flow_run_id or suspended_run(error)
+    run = None if found is None else backend.read_flow_run(found)
+    if run is None or not (run.state.type in TERMINAL_TYPES or run.state.name == SUSPENDED):
         if error is not None:
             raise error
         return ExitCode.FAILED
@@ -54,6 +58,14 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
     if follower.interrupted.is_set() or isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     return of_outcome(run.state.type)
+
+
+def suspended_run(error: BaseException | None) -> bytes | None:
+    """Return the flow run that an error says to wait: one that was suspended at once is no process's any more."""
+    if not isinstance(error, PausedRun) or error.state is None:
+        return None
+    id = error.state.state_details.flow_run_id
+    return None if id is None else id.bytes
 
 
 def display() -> Display:

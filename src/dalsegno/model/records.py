@@ -196,6 +196,10 @@ class Receipt(msgspec.Struct, kw_only=True):
 
     cancel: list[bytes] = []
     """Root flow runs that somebody wants to be cancelled."""
+    pause: list[bytes] = []
+    """Root flow runs that somebody wants to pause before their next task."""
+    suspend: list[bytes] = []
+    """Root flow runs that somebody wants to be suspended before their next task."""
     fenced: list[bytes] = []
     """Root flow runs whose attempt was ended: nothing of them was written, and they must stop."""
     lease: float = 30.0

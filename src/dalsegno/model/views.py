@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
+from dalsegno.model.pauses import PauseView
 from dalsegno.model.records import EntryPoint, ProcessRecord
 from dalsegno.model.states import StateRecord
 
@@ -75,6 +76,8 @@ class FlowRunView(msgspec.Struct, kw_only=True):
     result: bytes | None = None
     forked_from: bytes | None = None
     extra: dict[str, Any] = {}
+    pauses: list[PauseView] | None = None
+    """What it, or what is nested in it, waits for to be resumed; None in lists."""
     task_run_counts: dict[str, int] | None = None
     """State name to number of its task runs (direct ones); None in lists."""
 

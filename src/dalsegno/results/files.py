@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,19 @@ def read_file(url: str) -> bytes:
         raise MissingResult(
             f"The result file {hide(url)} is gone: it was deleted or has expired. Run the task again."
         ) from None
+    except Exception as error:
+        raise StorageError(f"The result file {hide(url)} cannot be read: {_text(error)}") from error
+
+
+def read_in_chunks(url: str, size: int) -> Iterator[bytes]:
+    """Give the content of a file behind a URL piece by piece. Raises MissingResult or StorageError."""
+    try:
+        file_system, path = _file_system(url)
+        with file_system.open(path, "rb") as file:
+            while chunk := file.read(size):
+                yield chunk
+    except FileNotFoundError:
+        raise MissingResult(f"The result file {hide(url)} is gone: it was deleted or has expired.") from None
     except Exception as error:
         raise StorageError(f"The result file {hide(url)} cannot be read: {_text(error)}") from error
 

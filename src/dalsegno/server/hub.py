@@ -39,6 +39,8 @@ class Hub:
         self._unlisten: Callable[[], None] | None = None
         self._published = float("-inf")
         self._handlers: dict[int, Any] = {}
+        self.at_stop: list[Callable[[], None]] = []
+        """Called when everybody is to be let go."""
 
     @property
     def number(self) -> int:
@@ -58,6 +60,8 @@ class Hub:
         """Let everybody go who waits."""
         self.stopping = True
         self._next.set()
+        for let_go in self.at_stop:
+            let_go()
         if self._unlisten is not None:
             self._unlisten()
             self._unlisten = None

@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Meta
 
 from dalsegno import exceptions
+from dalsegno._backend.operations import NoArguments
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID = "dalsegno_request_id"
@@ -26,13 +27,14 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.ObjectAlreadyExists, 409),
     (exceptions.StateConflict, 409),
     (exceptions.OnlyAdmin, 409),
+    (exceptions.InvalidInput, 422),
     (exceptions.NotAllowed, 403),
     (exceptions.MissingResult, 404),
     (exceptions.StorageError, 503),
     (exceptions.BackendUnavailable, 503),
     (exceptions.DatabaseError, 503),
     (exceptions.BackendError, 400),
-    (msgspec.DecodeError, 400),
+    (NoArguments, 400),
 )
 TITLES = {
     400: "The request cannot be understood",
@@ -147,7 +149,9 @@ def problem_of(error: Exception) -> ProblemDetails:
         if isinstance(error, kind):
             ours = isinstance(error, exceptions.DalsegnoException)
             name = type(error).__name__ if ours else None
-            return ProblemDetails(status=status, title=_title(status), detail=str(error), error=name)
+            fields = error.fields if isinstance(error, exceptions.InvalidInput) else []
+            errors = [FieldProblem(field=field, message=message) for field, message in fields] or None
+            return ProblemDetails(status=status, title=_title(status), detail=str(error), error=name, errors=errors)
     return ProblemDetails(
         status=500, title=_title(500), detail="It is in the server's log, under the id of this request."
     )

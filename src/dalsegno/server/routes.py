@@ -11,6 +11,9 @@ import msgspec
 
 from dalsegno._backend.operations import PATH, RESULTS_PATH
 from dalsegno.model.roles import Role
+from dalsegno.server.page import ADDRESSES
+
+METRICS = "/metrics"
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -25,6 +28,8 @@ class Route(msgspec.Struct, frozen=True):
     """The answers that it may give."""
     audited: bool = False
     """Whether the audit log has an entry of each use."""
+    opened_by: str | None = None
+    """The setting of the server that gives it to everybody, without login."""
 
 
 def _route(method: str, path: str, role: Role | None, *statuses: int, audited: bool | None = None) -> Route:
@@ -71,6 +76,9 @@ _READING: tuple[Route, ...] = (
 )
 _COMMANDS: tuple[Route, ...] = (
     _route("POST", _FLOW_RUN + "/cancel", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/pause", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/suspend", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
+    _route("POST", _FLOW_RUN + "/resume", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
     _route("DELETE", _FLOW_RUN, Role.OPERATOR, 204, 400, 404, 409, 413, 503),
     _route("POST", _FLOW_RUN + "/set-state", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
     _route("POST", _FLOW_RUN + "/retry", Role.OPERATOR, 200, 400, 404, 409, 413, 503),
@@ -105,11 +113,18 @@ _ACCESS = (
     _route("GET", "/api/audit-log", Role.ADMIN, 200, 400, 401, 403, 422, 503),
 )
 
+# What everybody may read: the page without any data.
+_PAGE = (
+    *(_route("GET", address, None, 200, 304) for address in ADDRESSES),
+    _route("GET", "/assets/{name:str}", None, 200, 404),
+)
+
 ROUTES: tuple[Route, ...] = (
-    _route("GET", "/", Role.VIEWER, 200, 401),
+    *_PAGE,
     _route("GET", "/api/health", None, 200),
     _route("GET", "/api/ready", None, 200, 503),
     _route("GET", "/api/version", None, 200),
+    Route("GET", METRICS, Role.VIEWER, frozenset((200, 401, 403, 503)), opened_by="metrics_without_login"),
     _route("GET", "/api/services", Role.VIEWER, 200, 503),
     _route("GET", "/api/concurrency-limits", Role.VIEWER, 200, 400, 422, 503),
     _route("POST", "/api/concurrency-limits", Role.EDITOR, 201, 400, 409, 413, 415, 422, 503),
@@ -128,7 +143,7 @@ ROUTES: tuple[Route, ...] = (
     _route("HEAD", RESULTS_PATH + "{name:path}", Role.VIEWER, 204, 400, 404, 503),
     _route("DELETE", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 404, 503),
     # Which role an operation needs, and whether it is audited, stands beside its signature.
-    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 404, 409, 413, 415, 503),
+    _route("POST", PATH + "{operation:str}", Role.VIEWER, 200, 400, 404, 409, 413, 415, 422, 503),
 )
 
 

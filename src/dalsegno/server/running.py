@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import uvicorn
@@ -19,7 +21,7 @@ from dalsegno.server.presence import Presence
 from dalsegno.settings import Settings, get_current_settings
 
 _SETTINGS = "DALSEGNO_SERVER_INHERITED"
-"""How the processes of one server learn the part of its settings that its command line gave."""
+"""Names the file by which the processes of one server learn what its command line gave of its settings."""
 _LONGEST_STOP = 5  # seconds that requests may still take
 _BACKLOG = 2048
 
@@ -80,7 +82,7 @@ def url_of(listening: socket.socket, scheme: str = "http") -> str:
 def app_of_process() -> Litestar:
     """Return the application for one of several processes that serve, with a store of its own."""
     settings = get_current_settings()
-    given = msgspec.json.decode(os.environ[_SETTINGS], type=type(settings.server))
+    given = msgspec.json.decode(Path(os.environ[_SETTINGS]).read_bytes(), type=type(settings.server))
     settings = msgspec.structs.replace(settings, server=given)
     backend = open_store(settings)
     app = create_app(backend, settings)
@@ -103,7 +105,15 @@ class _Server(uvicorn.Server):
 
 
 def _serve_in_processes(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
-    os.environ[_SETTINGS] = msgspec.json.encode(settings.server).decode()
+    # There are passwords in it, so it is a file for nobody else; a process that is started later reads it too.
+    with tempfile.NamedTemporaryFile(prefix=".server-", dir=settings.home) as file:
+        file.write(msgspec.json.encode(settings.server))
+        file.flush()
+        os.environ[_SETTINGS] = file.name
+        _supervise(settings, listening, on_ready)
+
+
+def _supervise(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     config = _config(f"{__name__}:app_of_process", settings)
     supervisor = Multiprocess(config, [listening])
     # The socket listens already: a request waits in it until one of the processes takes it.

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -22,8 +23,8 @@ _GIVEN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger("dalsegno.server.requests")
 
 
-def traced(app: ASGIApp) -> ASGIApp:
-    """Return an application around another: the middleware."""
+def traced(app: ASGIApp, note: Callable[[Scope, int, float], None]) -> ASGIApp:
+    """Return an application around another, the middleware; `note` is told of each request, its status and seconds."""
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,12 +49,14 @@ def traced(app: ASGIApp) -> ASGIApp:
             else:
                 await app(scope, receive, answer)
         finally:
+            seconds = time.perf_counter() - began
+            note(scope, status, seconds)
             _log.info(
                 "%s %s %d in %.1f ms (request %s)",
                 scope["method"],
                 quote(scope["path"]),  # it is decoded: an end of line would forge lines of the log
                 status,
-                (time.perf_counter() - began) * 1000,
+                seconds * 1000,
                 id,
             )
 

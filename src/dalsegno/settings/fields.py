@@ -62,6 +62,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     ] = None
     tls_key_file: Annotated[kind.OptionalPath, "The certificate's private key."] = None
     tls_key_password: Annotated[kind.OptionalSecret, "The password of the private key, if it has one."] = None
+    metrics_without_login: Annotated[
+        kind.Flag, "Whether /metrics is for everybody who reaches the server; else it takes the role of a viewer."
+    ] = False
     services: Annotated[kind.Flag, "Whether the server runs the loops that keep the database: leases, retention."] = (
         True
     )
@@ -155,6 +158,16 @@ class FlowsSettings(msgspec.Struct, frozen=True):
     default_retry_delay_seconds: Annotated[kind.Delays, "How long to wait before each retry."] = 0.0
 
 
+class PausesSettings(msgspec.Struct, frozen=True):
+    """How runs wait."""
+
+    suspend_sleep_from: Annotated[
+        kind.OptionalSeconds,
+        "From which length on a sleep gives the process back, of a run that was claimed from the queue; others sleep "
+        "in their process. None: never.",
+    ] = 300.0
+
+
 class ReplaySettings(msgspec.Struct, frozen=True):
     """How calls are matched with those of earlier attempts."""
 
@@ -227,6 +240,17 @@ class RetentionSettings(msgspec.Struct, frozen=True):
     audit: Annotated[kind.OptionalSeconds, "The audit log of a server."] = 365 * 86400.0
 
 
+class TracesSettings(msgspec.Struct, frozen=True):
+    """Traces by OpenTelemetry, of runs and of a server's requests; the extra `otel` brings it."""
+
+    enabled: Annotated[kind.Flag, "Whether spans are made, and sent."] = False
+    endpoint: Annotated[
+        kind.OptionalText,
+        "URL of what collects them by OTLP over HTTP. None: as OTEL_EXPORTER_OTLP_ENDPOINT says. A program that sets "
+        "OpenTelemetry up itself sends them where it sends its own.",
+    ] = None
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings, as they are in force at one place and time.
 
@@ -248,9 +272,11 @@ class Settings(msgspec.Struct, frozen=True):
     results: ResultsSettings = ResultsSettings()
     tasks: TasksSettings = TasksSettings()
     flows: FlowsSettings = FlowsSettings()
+    pauses: PausesSettings = PausesSettings()
     replay: ReplaySettings = ReplaySettings()
     journal: JournalSettings = JournalSettings()
     leases: LeasesSettings = LeasesSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
+    traces: TracesSettings = TracesSettings()

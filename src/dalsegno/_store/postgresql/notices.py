@@ -6,6 +6,7 @@ a thread of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import select
@@ -29,6 +30,8 @@ INTERVAL = 0.02
 _AGAIN = 1.0
 """Seconds after which a notice that could not be sent is tried again."""
 _SLOWEST_RECONNECT = 5.0
+
+_log = logging.getLogger("dalsegno.store")
 
 
 class Heard(NamedTuple):
@@ -244,4 +247,8 @@ class Listening:
             self._changed.notify_all()
             listeners = list(self._listeners)
         for listener in listeners:
-            listener(changes)
+            try:
+                listener(changes)
+            except Exception:
+                # The others are to be told all the same, and this one the next time.
+                _log.exception("A listener of changes failed.")

@@ -30,6 +30,8 @@ _RESULTS_IN_FILES = """
 _SMALL = (
     f"DELETE FROM result_blob WHERE id IN (SELECT id FROM result_blob WHERE {_IN_RANGE} LIMIT :limit)",
     f"DELETE FROM artifact WHERE id IN (SELECT id FROM artifact WHERE {_IN_RANGE} LIMIT :limit)",
+    f"DELETE FROM pause WHERE id IN (SELECT id FROM pause WHERE {_IN_RANGE} LIMIT :limit)",
+    f"DELETE FROM run_input WHERE id IN (SELECT id FROM run_input WHERE {_IN_RANGE} LIMIT :limit)",
 )
 _DELETED_FLOW_RUNS = "DELETE FROM flow_run WHERE id IN ({ids}) RETURNING coalesce(root_run_id, id), result, parameters"
 # The roots last: by them the rest is found again.

@@ -114,6 +114,16 @@ def restore(path: str, source: Path) -> None:
         raise errors.translate(error, path) from error
 
 
+def end_file_where_it_ends(path: str) -> None:
+    """Bring the write-ahead log into the file as far as nobody waits for that: the pages that were given back are
+    there until then."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.Error as error:
+        raise errors.translate(error, path) from error
+
+
 def shrink_log(path: str) -> None:
     """Bring the write-ahead log into the file as far as others let it, and see to the planner's notes."""
     try:

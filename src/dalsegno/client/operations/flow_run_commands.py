@@ -7,7 +7,16 @@ from typing import Any
 
 from dalsegno.client.calls import Call, Id, change, id_of
 from dalsegno.client.operation import operation
-from dalsegno.model.resources.commands import BulkAnswer, BulkRequest, BulkSetState, CancelledFlowRun, SetFlowRunState
+from dalsegno.model.resources.commands import (
+    BulkAnswer,
+    BulkRequest,
+    BulkSetState,
+    CancelledFlowRun,
+    PausedFlowRun,
+    ResumedFlowRun,
+    ResumeFlowRun,
+    SetFlowRunState,
+)
 from dalsegno.model.resources.filters import FlowRunFilter
 from dalsegno.model.resources.flow_runs import FlowRun
 
@@ -23,6 +32,27 @@ class FlowRunCommands:
     def cancel_flow_run(self, id: Id) -> Call[CancelledFlowRun]:
         """Cancel a flow run: at once where nobody executes it; else it is asked to stop."""
         return change("POST", f"flow-runs/{id_of(id)}/cancel", CancelledFlowRun)
+
+    @operation
+    def pause_flow_run(self, id: Id) -> Call[PausedFlowRun]:
+        """Have a flow run wait in its process before its next task, until it is resumed. Raises StateConflict."""
+        return change("POST", f"flow-runs/{id_of(id)}/pause", PausedFlowRun)
+
+    @operation
+    def suspend_flow_run(self, id: Id) -> Call[PausedFlowRun]:
+        """Have a flow run give its process back before its next task, until it is resumed. Raises StateConflict."""
+        return change("POST", f"flow-runs/{id_of(id)}/suspend", PausedFlowRun)
+
+    @operation
+    def resume_flow_run(
+        self, id: Id, input: dict[str, Any] | None = None, *, key: str | None = None
+    ) -> Call[ResumedFlowRun]:
+        """Have a flow run that waits go on, with the input that it asks for.
+
+        `key` names one of its pauses, where there are several. Raises StateConflict or InvalidInput.
+        """
+        request = ResumeFlowRun(input=input, key=key)
+        return change("POST", f"flow-runs/{id_of(id)}/resume", ResumedFlowRun, request)
 
     @operation
     def delete_flow_run(self, id: Id) -> Call[None]:

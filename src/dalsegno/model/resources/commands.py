@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,7 @@ LONGEST_CURSOR = 1_000
 Cursor = Annotated[str, Meta(max_length=LONGEST_CURSOR)]
 Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS)]
 StateName = Annotated[str, Meta(min_length=1, max_length=200)]
+Key = Annotated[str, Meta(max_length=200)]
 Message = Annotated[str, Meta(max_length=10_000)]
 
 
@@ -73,6 +74,38 @@ class CancelledFlowRun(msgspec.Struct, kw_only=True):
 
     requested: Annotated[bool, Meta(description="False: it had already ended.")]
     flow_run: Annotated[FlowRun, Meta(description="The run as it is now; one that is executed ends a little later.")]
+
+
+class PausedFlowRun(msgspec.Struct, kw_only=True):
+    """What became of a wish that a flow run pause, or be suspended."""
+
+    requested: Annotated[bool, Meta(description="False: it waits already.")]
+    flow_run: Annotated[FlowRun, Meta(description="The run as it is now; one that is executed waits a little later.")]
+
+
+class ResumeFlowRun(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Asks for a flow run that waits to go on."""
+
+    input: Annotated[
+        dict[str, Any] | None,
+        Meta(description="The input that it asks for; null: none.", examples=[{"approved": True}]),
+    ] = None
+    key: Annotated[Key | None, Meta(description="Which of its pauses is meant, where it waits in several places.")] = (
+        None
+    )
+
+
+class ResumedFlowRun(msgspec.Struct, kw_only=True):
+    """What became of a run that was resumed."""
+
+    how: Annotated[
+        Literal["goes_on", "queued", "to_be_executed"],
+        Meta(
+            description="`goes_on`: in its process; `queued`: it waits to be claimed; `to_be_executed`: it was called"
+            " in a script, and `dalsegno flow-run resume` executes it where its code is."
+        ),
+    ]
+    flow_run: Annotated[FlowRun, Meta(description="The run as it is now.")]
 
 
 class BulkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

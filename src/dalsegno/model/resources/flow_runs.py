@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from dalsegno.model.pauses import PauseKind, PauseView
 from dalsegno.model.records import EntryPoint, ProcessRecord
 from dalsegno.model.resources.results import Result, to_result
 from dalsegno.model.resources.states import State, to_state
@@ -47,6 +48,27 @@ class StateCounts(msgspec.Struct, kw_only=True):
     ]
 
 
+class FlowRunPause(msgspec.Struct, kw_only=True):
+    """Something that a flow run waits for."""
+
+    id: Annotated[uuid.UUID, Meta(description="Its id: that of the task run of the step that waits, if one does.")]
+    flow_run_id: Annotated[uuid.UUID, Meta(description="The flow run that waits: this one, or one nested in it.")]
+    kind: Annotated[
+        PauseKind,
+        Meta(description="`pause`: its process waits; `suspend`: it has no process; `sleep`: until a time, without."),
+    ]
+    key: Annotated[str | None, Meta(description="A name by which it is resumed where several wait.")]
+    input_schema: Annotated[
+        dict[str, Any] | None, Meta(description="The JSON schema of the input that is asked for; null: none is.")
+    ]
+    description: Annotated[str | None, Meta(description="What people are told of the input.")]
+    begun: Annotated[datetime, Meta(description="Since when it waits.")]
+    deadline: Annotated[
+        datetime | None, Meta(description="When the run fails if nobody resumes it; of a sleep, when it goes on.")
+    ]
+    problem: Annotated[str | None, Meta(description="Why the input that it was given before could not be used.")]
+
+
 class FlowRun(msgspec.Struct, kw_only=True):
     """A run of a flow."""
 
@@ -78,6 +100,9 @@ class FlowRun(msgspec.Struct, kw_only=True):
     task_run_counts: Annotated[
         StateCounts | None,
         Meta(description="How many task runs it has, those of nested flow runs not counted; null in lists."),
+    ] = None
+    pauses: Annotated[
+        list[FlowRunPause] | None, Meta(description="What it waits for, until it is resumed; null in lists.")
     ] = None
     extra: Annotated[dict[str, Any], Meta(description="What else was noted of it.")] = {}
 
@@ -118,6 +143,7 @@ def to_flow_run(view: FlowRunView, counts: StateCounts | None = None) -> FlowRun
         process=_process(view.process),
         result=to_result(view.result),
         task_run_counts=counts,
+        pauses=None if view.pauses is None else [_pause(pause) for pause in view.pauses],
         extra=as_json(view.extra),
     )
 
@@ -125,6 +151,20 @@ def to_flow_run(view: FlowRunView, counts: StateCounts | None = None) -> FlowRun
 def to_state_counts(counts: dict[str, int], *, at_least: bool) -> StateCounts:
     """Return counts by name of state as the API shows them."""
     return StateCounts(by_state_name=counts, total=sum(counts.values()), at_least=at_least)
+
+
+def _pause(pause: PauseView) -> FlowRunPause:
+    return FlowRunPause(
+        id=to_id(pause.id),
+        flow_run_id=to_id(pause.flow_run_id),
+        kind=pause.kind,
+        key=pause.key,
+        input_schema=read_json(pause.schema),
+        description=pause.description,
+        begun=to_time(pause.begun),
+        deadline=to_optional_time(pause.deadline),
+        problem=pause.problem,
+    )
 
 
 def _entry(entry: EntryPoint | None) -> FlowRunEntry | None:

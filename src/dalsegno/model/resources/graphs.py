@@ -28,6 +28,15 @@ class Graph(msgspec.Struct, kw_only=True):
         list[uuid.UUID | None],
         Meta(description="The nested flow runs that they stand for; each has a graph of its own."),
     ]
+    attempts: Annotated[
+        list[int],
+        Meta(description="The attempts that they last took part in; one before the run's own: it was replayed."),
+    ]
+    run_counts: Annotated[list[int], Meta(description="How often their bodies were started, over all attempts.")]
+    superseded: Annotated[
+        list[int],
+        Meta(description="Those that the body of a later attempt ended without coming to again: places in `ids`."),
+    ]
     upstream: Annotated[
         list[list[int]], Meta(description="What each needed, as far as it is on this page: places in `ids`.")
     ]

@@ -38,7 +38,7 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     route = find_route(method, scope["path_template"])
     if route is None:
         raise RuntimeError(f"{method} {scope['path_template']} is not in the table of routes.")
-    if route.role is None:
+    if route.role is None or (route.opened_by and getattr(connection.app.state.settings.server, route.opened_by)):
         return
     identity = await _identify(connection)
     if identity is None:

@@ -124,7 +124,7 @@ class Protection:
         return None
 
     def _with_headers(self, scope: Any, send: Send, foreign: bytes | None) -> Send:
-        defaults = _OF_API if scope["path"].startswith("/api") else _OF_PAGE
+        defaults = _OF_API if scope["path"].startswith("/api/") else _OF_PAGE
         crossing = foreign is not None and foreign in self._origins
 
         async def send_with_headers(message: Message) -> None:

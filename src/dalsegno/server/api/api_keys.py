@@ -14,11 +14,13 @@ from dalsegno.model.roles import read_role
 from dalsegno.server.access import keys
 from dalsegno.server.access.auditing import note
 from dalsegno.server.access.guard import identity_of
-from dalsegno.server.access.paging import Cursor, Limit, cut, id_after
+from dalsegno.server.access.paging import Cursor, Limit, cut
 from dalsegno.server.asking import ask
+from dalsegno.server.cursors import read_cursor
 
 ApiKeyId = Annotated[UUID, PathParameter(description="The key's id.")]
 Everybodys = Annotated[bool, QueryParameter(description="The keys of all users, not one's own; for admins.")]
+_KIND = "api-keys"
 
 
 @get("/api/api-keys", tags=["Access"], operation_id="list_api_keys")
@@ -28,9 +30,15 @@ async def list_api_keys(
     """Return one's own API keys, newest first; admins may ask for everybody's."""
     maker = identity_of(request).maker
     found = await ask(
-        request, keys.list_keys, request.app.state.database, maker, id_after(cursor), limit + 1, everybodys=everybodys
+        request,
+        keys.list_keys,
+        request.app.state.database,
+        maker,
+        read_cursor(_KIND, cursor, bytes),
+        limit + 1,
+        everybodys=everybodys,
     )
-    shown, following = cut(found, limit, lambda key: key.id)
+    shown, following = cut(_KIND, found, limit, lambda key: key.id)
     return ApiKeyPage(items=[api_key_view(key) for key in shown], next_cursor=following)
 
 

@@ -12,8 +12,11 @@ from dalsegno._store.connection import Connection
 from dalsegno.model.access import AuditEntry
 from dalsegno.model.ids import id_time
 from dalsegno.model.resources.access import AuditPage, audit_entry_view
-from dalsegno.server.access.paging import Cursor, Limit, cut, id_after
+from dalsegno.server.access.paging import Cursor, Limit, cut
 from dalsegno.server.asking import ask
+from dalsegno.server.cursors import read_cursor
+
+_KIND = "audit-log"
 
 
 @get("/api/audit-log", tags=["Access"], operation_id="list_audit_log")
@@ -25,13 +28,13 @@ async def list_audit_log(
     target: Annotated[str | None, QueryParameter(max_length=300, description="Only changes of this one.")] = None,
 ) -> AuditPage:
     """Return the entries of the audit log, newest first."""
-    after = id_after(cursor)
+    after = read_cursor(_KIND, cursor, bytes)
 
     def read(connection: Connection) -> list[AuditEntry]:
         return audit.list_entries(connection, actor=actor, target=target, after=after, limit=limit + 1)
 
     found: list[AuditEntry] = await ask(request, request.app.state.database.read, read)
-    shown, following = cut(found, limit, lambda entry: entry.id)
+    shown, following = cut(_KIND, found, limit, lambda entry: entry.id)
     return AuditPage(items=[audit_entry_view(entry, id_time(entry.id)) for entry in shown], next_cursor=following)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
 from typing import Annotated, Any
 
 from litestar import Request, delete, get, patch, post
-from litestar.exceptions import ClientException
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from dalsegno.exceptions import ObjectNotFound
@@ -26,9 +23,12 @@ from dalsegno.model.resources.concurrency_limits import (
     to_limit,
 )
 from dalsegno.server.asking import ask
+from dalsegno.server.cursors import read_cursor, write_cursor
 
 _PATH = "/api/concurrency-limits"
 _TAGS = ["Concurrency limits"]
+_KIND = "concurrency-limits"
+_HOLDERS = "slot-holders"
 _LimitId = Annotated[uuid.UUID, PathParameter(description="The limit's id.")]
 _Limit = Annotated[int, QueryParameter(name="limit", description="How many at most.", ge=1, le=200)]
 _Cursor = Annotated[
@@ -43,11 +43,11 @@ async def list_limits(
     request: _Any, kind: _Kind = "global", limit: _Limit = 50, cursor: _Cursor = None
 ) -> ConcurrencyLimitPage:
     """Return a page of limits, by name."""
-    after = _read_cursor(cursor)
-    found = await ask(request, request.app.state.backend.list_limits, kind, _text(after), limit + 1)
+    after = read_cursor(_KIND, cursor, str)
+    found = await ask(request, request.app.state.backend.list_limits, kind, after, limit + 1)
     return ConcurrencyLimitPage(
         items=[to_limit(view) for view in found[:limit]],
-        next_cursor=_cursor(found[limit - 1].name.encode()) if len(found) > limit else None,
+        next_cursor=write_cursor(_KIND, found[limit - 1].name) if len(found) > limit else None,
     )
 
 
@@ -87,37 +87,13 @@ async def reset_limit(request: _Any, id: _LimitId) -> ConcurrencyLimitReset:
 @get(_PATH + "/{id:uuid}/holders", operation_id="list_slot_holders", tags=_TAGS)
 async def list_holders(request: _Any, id: _LimitId, limit: _Limit = 50, cursor: _Cursor = None) -> SlotHolderPage:
     """Return a page of those who hold slots of a limit."""
-    backend, after = request.app.state.backend, _read_cursor(cursor)
+    backend, after = request.app.state.backend, read_cursor(_HOLDERS, cursor, bytes)
     await ask(request, backend.read_limit, id.bytes)
     found = await ask(request, backend.list_slot_holders, id.bytes, after, limit + 1)
     return SlotHolderPage(
         items=[to_holder(view) for view in found[:limit]],
-        next_cursor=_cursor(found[limit - 1].id) if len(found) > limit else None,
+        next_cursor=write_cursor(_HOLDERS, found[limit - 1].id) if len(found) > limit else None,
     )
-
-
-def _cursor(key: bytes) -> str:
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
-
-
-def _read_cursor(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise _wrong() from None
-
-
-def _text(key: bytes | None) -> str | None:
-    try:
-        return None if key is None else key.decode()
-    except UnicodeDecodeError:
-        raise _wrong() from None
-
-
-def _wrong() -> ClientException:
-    return ClientException("This is no cursor of this list: take `next_cursor` as a page gave it.")
 
 
 routes = [list_limits, create_limit, read_limit, update_limit, delete_limit, reset_limit, list_holders]

@@ -13,11 +13,15 @@ from litestar.params import FromPath
 
 from dalsegno._backend.operations import COMPRESSED, MEDIA_TYPE, PATH, operations
 from dalsegno.model.queue import ClaimRuns
-from dalsegno.server.asking import ask
+from dalsegno.server.asking import ask, ask_at_once
 from dalsegno.server.hub import Hub
+from dalsegno.server.wishes import Wishes
 
 _LONGEST_WAIT = 20.0
 """Seconds after which one who waits is answered, changed or not: before anything between here and there hangs up."""
+
+_URGENT = frozenset({"heartbeat", "renew_leases", "renew_slots", "release_slots", "end_process", "worker_heartbeat"})
+"""What others would take a process for dead without, or wait for."""
 
 
 @post(PATH + "{operation:str}", status_code=200, include_in_schema=False)
@@ -32,7 +36,8 @@ async def call(operation: FromPath[str], request: Request[Any, Any, Any]) -> Res
     if operation in _WAITS:
         result = msgspec.msgpack.encode(await _WAITS[operation](request, *found.read_arguments(body)))
     else:
-        result = await ask(request, found.call, request.app.state.backend, body)
+        asking = ask_at_once if operation in _URGENT else ask
+        result = await asking(request, found.call, request.app.state.backend, body)
     return Response(result, media_type=MEDIA_TYPE)
 
 
@@ -43,7 +48,8 @@ async def _wait_for_change(request: Request[Any, Any, Any], token: Any, timeout:
     number = hub.number
     newer = await ask(request, state.backend.change_token)
     if newer == token:
-        await hub.wait(number, min(timeout, _LONGEST_WAIT))
+        with state.metrics.waiting("change"):
+            await hub.wait(number, min(timeout, _LONGEST_WAIT))
         newer = await ask(request, state.backend.change_token)
     return newer
 
@@ -65,7 +71,14 @@ async def _wait_for_work(request: Request[Any, Any, Any], asked: ClaimRuns, toke
         await hub.wait(number, pause)
 
 
-_WAITS = {"wait_for_change": _wait_for_change, "wait_for_work": _wait_for_work}
+async def _wait_for_wish(request: Request[Any, Any, Any], process_id: bytes, timeout: float) -> bool:
+    state = request.app.state
+    wishes: Wishes = state.wishes
+    with state.metrics.waiting("wish"):
+        return await wishes.wait(process_id, min(timeout, _LONGEST_WAIT))
+
+
+_WAITS = {"wait_for_change": _wait_for_change, "wait_for_wish": _wait_for_wish, "wait_for_work": _wait_for_work}
 
 
 async def read_body(request: Request[Any, Any, Any]) -> bytes:

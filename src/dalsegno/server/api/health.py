@@ -9,7 +9,7 @@ from litestar import Request, get
 import dalsegno
 from dalsegno.model.resources.health import Health, Version
 from dalsegno.server import versions
-from dalsegno.server.asking import ask
+from dalsegno.server.asking import ask_at_once
 
 
 @get("/api/health", tags=["Server"], operation_id="read_health")
@@ -21,7 +21,7 @@ async def health() -> Health:
 @get("/api/ready", tags=["Server"], operation_id="read_ready")
 async def ready(request: Request[Any, Any, Any]) -> Health:
     """Say that the server can reach its database; 503 if it cannot."""
-    await ask(request, request.app.state.backend.change_token)
+    await ask_at_once(request, request.app.state.backend.change_token)
     return Health("ready")
 
 

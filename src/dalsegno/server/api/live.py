@@ -16,6 +16,7 @@ from litestar.response import Stream
 from dalsegno._store.changes import ANYTHING, Changes
 from dalsegno.model.resources.live import KINDS, Change
 from dalsegno.server.hub import Hub
+from dalsegno.server.metrics import Metrics
 
 _COALESCED = 0.2  # seconds between two events of one stream
 _QUIET = 15.0  # seconds after which a line says that the stream lives
@@ -68,10 +69,16 @@ async def live(
     subscription = Subscription(frozenset(kind or ()), frozenset(id.bytes for id in root_run_id or ()))
     hub: Hub = request.app.state.hub
     return Stream(
-        _events(hub, subscription, last_event_id),
+        _counted(request.app.state.metrics, _events(hub, subscription, last_event_id)),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
+
+
+async def _counted(metrics: Metrics, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with metrics.waiting("live"):
+        async for event in events:
+            yield event
 
 
 async def _events(hub: Hub, subscription: Subscription, last: str | None) -> AsyncIterator[bytes]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from litestar.response import File, Stream
 
 from dalsegno._backend.operations import RESULTS_PATH
 from dalsegno.exceptions import ConfigurationError, MissingResult
-from dalsegno.results.files import delete_file, file_exists, join, local_path, move_file, read_file
+from dalsegno.results.files import delete_file, file_exists, join, local_path, move_file, read_in_chunks
 from dalsegno.results.server_files import own_storage
 from dalsegno.server.asking import ask
 
@@ -23,6 +24,9 @@ _PATH = RESULTS_PATH + "{name:path}"
 _MEDIA_TYPE = "application/octet-stream"
 _CHUNK = 1024 * 1024
 _LONGEST_PART = 255
+_RECEIVED = ".received-"
+_ABANDONED = 86_400.0
+"""Seconds without a byte after which a file is not being received any more."""
 
 
 @put(_PATH, status_code=204, include_in_schema=False, request_max_body_size=None)
@@ -46,8 +50,7 @@ async def read(name: FromPath[str], request: Request[Any, Any, Any]) -> Response
     path = local_path(url)
     if path is not None:
         return File(path, filename=path.name, media_type=_MEDIA_TYPE)
-    data = await ask(request, read_file, url)
-    return Stream(_chunks(data), media_type=_MEDIA_TYPE)
+    return Stream(read_in_chunks(url, _CHUNK), media_type=_MEDIA_TYPE)
 
 
 @head(_PATH, status_code=204, include_in_schema=False)
@@ -62,6 +65,16 @@ async def remove(name: FromPath[str], request: Request[Any, Any, Any]) -> None:
     """Delete a file."""
     if not await ask(request, delete_file, _url(name)):
         raise MissingResult(f"There is no result file {name!r}.")
+
+
+def remove_abandoned() -> None:
+    """Delete what servers had begun to receive when they were killed."""
+    own = local_path(join(own_storage(), _RECEIVED))
+    folder = Path(tempfile.gettempdir()) if own is None else own.parent
+    for path in folder.glob(f"{_RECEIVED}*"):
+        with contextlib.suppress(OSError):  # another server was faster, or it is somebody else's
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def _url(name: str) -> str:
@@ -79,7 +92,7 @@ async def _receive(request: Request[Any, Any, Any], folder: Path | None) -> Path
     most = _largest(request)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    handle, path = tempfile.mkstemp(prefix=".received-", dir=folder)
+    handle, path = tempfile.mkstemp(prefix=_RECEIVED, dir=folder)
     size = 0
     try:
         with os.fdopen(handle, "wb") as file:
@@ -105,11 +118,6 @@ def _largest(request: Request[Any, Any, Any]) -> int:
 def _sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _chunks(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), _CHUNK):
-        yield data[start : start + _CHUNK]
 
 
 routes = [write, read, exists, remove]

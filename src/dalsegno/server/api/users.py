@@ -12,17 +12,19 @@ from dalsegno.model.resources.access import NewUser, UserChange, UserPage, UserV
 from dalsegno.model.roles import read_role
 from dalsegno.server.access.accounts import Accounts
 from dalsegno.server.access.auditing import note
-from dalsegno.server.access.paging import Cursor, Limit, cut, name_after
+from dalsegno.server.access.paging import Cursor, Limit, cut
 from dalsegno.server.asking import ask, ask_to_hash
+from dalsegno.server.cursors import read_cursor
 
 UserId = Annotated[UUID, PathParameter(description="The user's id.")]
+_KIND = "users"
 
 
 @get("/api/users", tags=["Access"], operation_id="list_users")
 async def list_users(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 100) -> UserPage:
     """Return users by name."""
-    found = await ask(request, _accounts(request).page, name_after(cursor), limit + 1)
-    shown, following = cut(found, limit, lambda user: user.name.encode())
+    found = await ask(request, _accounts(request).page, read_cursor(_KIND, cursor, str), limit + 1)
+    shown, following = cut(_KIND, found, limit, lambda user: user.name)
     return UserPage(items=[user_view(user) for user in shown], next_cursor=following)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Router, get
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Tag
@@ -83,8 +84,20 @@ def openapi_config() -> OpenAPIConfig:
         tags=list(_TAGS),
         use_handler_docstrings=True,
         render_plugins=[ReferencePage(path="/"), DocumentFile()],
-        openapi_router=Router(PATH, route_handlers=[script, style], include_in_schema=False, response_headers=headers),
+        openapi_router=Router(
+            PATH,
+            route_handlers=[script, style],
+            include_in_schema=False,
+            response_headers=headers,
+            before_request=_see_that_it_is_there,
+        ),
     )
+
+
+def _see_that_it_is_there(request: Request[Any, Any, Any]) -> None:
+    # Litestar's own answer for what is none of the above is a page; ours are problem details.
+    if "path" in request.path_params:
+        raise NotFoundException(f"There is no {request.scope['path']}: the reference is at {PATH}.")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Builds databases of a million task runs, through the store's own door: in one flow run, or over ten thousand.
+"""Fills databases with a million task runs, through the store's own door: in one flow run, or over many.
 
 Few of them are of the kinds that the lists are asked for: failed, cached, of a rare task, of a rare flow.
 """
@@ -36,21 +36,19 @@ RUNNING = STATE_CODES[StateType.RUNNING]
 COMPLETED = STATE_CODES[StateType.COMPLETED]
 FAILED = STATE_CODES[StateType.FAILED]
 _BATCH = 4_000
-_SPREAD = 20_000_000_000
-"""Nanoseconds between the beginnings of flow runs."""
+_SPREAD_SECONDS = 20.0
 
 
-def build(path: str, task_runs: int, flow_runs: int) -> list[bytes]:
-    """Make a database; return the ids of its flow runs, oldest first."""
-    backend = StoreBackend.in_file(path, runs_age=None, logs_age=None)
+def fill(backend: StoreBackend, task_runs: int, flow_runs: int, spread_seconds: float = _SPREAD_SECONDS) -> list[bytes]:
+    """Record flow runs that began so long one after the other, the last just now; return their ids, oldest first."""
     each = task_runs // flow_runs
-    began = time.time_ns() - _SPREAD * (flow_runs + 1)
-    roots = [new_id(began + _SPREAD * number) for number in range(flow_runs)]
+    spread = round(spread_seconds * 1e9)
+    began = time.time_ns() - spread * (flow_runs + 1)
+    roots = [new_id(began + spread * number) for number in range(flow_runs)]
     for number, root in enumerate(roots):
-        is_rare = flow_runs > 1 and number % (flow_runs // 10) == 5
+        is_rare = flow_runs > 1 and number % max(1, flow_runs // 10) == 5
         for batch in _batches(root, each, number * each, is_rare=is_rare):
             backend.deliver(batch)
-    backend.close()
     return roots
 
 
