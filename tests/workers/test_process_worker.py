@@ -7,7 +7,10 @@ import time
 
 import pytest
 from tests.guarantees.processes import Started
-from tests.workers.workshop import Workshop, is_told
+from tests.workers.workshop import Workshop, is_told, lives
+
+from dalsegno.flow_runs import resume_flow_run
+from dalsegno.model.ids import id_text
 
 pytestmark = pytest.mark.embedded
 
@@ -102,3 +105,29 @@ def stop(worker: Started) -> None:
     """End a worker in peace."""
     worker.process.terminate()
     assert worker.end(60).status == 0, worker.errors
+
+
+def test_a_suspended_run_gives_its_process_back_and_goes_on_in_another(workshop: Workshop) -> None:
+    workshop.write("""
+from dalsegno.flow_runs import suspend_flow_run
+
+@task
+def step(number):
+    note(f"{number} {os.getpid()}")
+
+@flow
+def job():
+    step(1)
+    suspend_flow_run()
+    step(2)
+""")
+    with workshop.worker() as worker:
+        id = workshop.ask()
+        workshop.until(id, "Suspended", "Completed")
+        workshop.when(lambda: not lives(int(workshop.noted()[0].split()[1])))
+        assert workshop.run(id).state.name == "Suspended"
+        resume_flow_run(id_text(id))
+        assert workshop.until(id, "Completed", "Crashed", "Failed").state.name == "Completed"
+        stop(worker)
+    assert [line.split()[0] for line in workshop.noted()] == ["1", "2"]
+    assert len({line.split()[1] for line in workshop.noted()}) == 2
