@@ -26,7 +26,7 @@ _COLUMNS = "id, said, spec, version_number, queue_id, problem, created, updated"
 _INSERT = """
     INSERT INTO deployment (id, flow_name, name, said, spec, version_number, queue_id, concurrency_limit,
         collision_strategy, start_rate, next_start, paused, problem, created, updated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?, ?) ON CONFLICT DO NOTHING
 """
 _UPDATE = """
     UPDATE deployment SET said = ?, spec = ?, version_number = ?, queue_id = ?, concurrency_limit = ?,
@@ -145,11 +145,13 @@ def _create(connection: Connection, said: DeploymentSpec, now: int) -> Deploymen
     id = new_id()
     queue = _queue_of(connection, said, now)
     packed = _encode(said)
-    connection.execute(
+    made = connection.execute(
         _INSERT,
         (id, said.flow_name, said.name, packed, packed, 1, queue, said.concurrency_limit, said.collision_strategy,
          said.start_rate, int(said.paused), now, now),
     )  # fmt: skip
+    if not made.rowcount:
+        return apply(connection, said, now)  # another has just made it
     _keep_version(connection, id, said, now)
     schedules.deploy(connection, id, said.schedules, said.paused, now)
     return read(connection, id, now)
