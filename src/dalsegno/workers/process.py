@@ -45,6 +45,7 @@ class ProcessWorker(BaseWorker):
         self._outputs = Outputs()
         self._templates = Templates(self.settings.worker.templates, self.logger.info)
         self._processes: dict[str, _Process] = {}
+        self._problems: dict[bytes, str | None] = {}
 
     def teardown(self) -> None:
         self._templates.close()
@@ -60,8 +61,8 @@ class ProcessWorker(BaseWorker):
         order = _order(flow_run, configuration)
         try:
             with self._template(flow_run, configuration, task_status) as template:
+                self._note_problem(flow_run, template.broken)
                 if template.broken is not None:
-                    self._note_problem(flow_run, template.broken)
                     return _not_loaded(template)
                 if self.is_draining:
                     raise NotBegun("The worker ends.")
@@ -88,10 +89,12 @@ class ProcessWorker(BaseWorker):
             self.logger.warning("The hooks of a run were not called: %s", stopped)
 
     def _note_problem(self, flow_run: ClaimedRun, problem: str | None) -> None:
-        """Have the deployment of a run show why its code could not be loaded."""
-        if flow_run.deployment is not None:
-            with contextlib.suppress(BackendError):  # The run itself says it too.
-                self.backend.note_deployment_problem(flow_run.deployment.id, problem)
+        """Have the deployment of a run show why its code could not be loaded, as long as that is so."""
+        if flow_run.deployment is None or self._problems.get(flow_run.deployment.id) == problem:
+            return
+        with contextlib.suppress(BackendError):  # The run itself says it too.
+            self.backend.note_deployment_problem(flow_run.deployment.id, problem)
+            self._problems[flow_run.deployment.id] = problem
 
     @contextlib.contextmanager
     def _template(
