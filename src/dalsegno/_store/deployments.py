@@ -58,7 +58,8 @@ def apply(connection: Connection, said: DeploymentSpec, now: int) -> DeploymentV
         return _create(connection, said, now)
     id, before, spec, number = row[0], _decode(row[1]), _decode(row[2]), row[3]
     merged = merging.merge_deployment(said, before, spec)
-    if said != before:
+    # Whoever ends serving a deployment pauses it: what is deployed is the same.
+    if msgspec.structs.replace(said, paused=before.paused) != before:
         number = _keep_version(connection, id, said, now)
     _write(connection, id, said, merged, number, now)
     schedules.deploy(connection, id, said.schedules, merged.paused, now)

@@ -27,6 +27,7 @@ from dalsegno.model.states import StateType
 from dalsegno.settings import get_current_settings
 from dalsegno.workers.configuration import BaseJobConfiguration, BaseWorkerResult
 from dalsegno.workers.jobs import Job
+from dalsegno.workers.tending import tend_until
 
 T = TypeVar("T")
 
@@ -175,7 +176,12 @@ class BaseWorker:
                 self.teardown()
 
     def _work(self, run_once: bool) -> None:
-        for function, arguments in ((self._renew_until_over, ()), (self._claim_until_told, (run_once,))):
+        loops = (
+            (self._renew_until_over, ()),
+            (self._claim_until_told, (run_once,)),
+            (tend_until, (self._draining, lambda: self.backend, self.logger)),
+        )
+        for function, arguments in loops:
             threading.Thread(target=function, args=arguments, name="dalsegno-worker", daemon=True).start()
         for order in iter(self._orders.get, "over"):
             self._obey(order)
@@ -262,6 +268,8 @@ class BaseWorker:
                     self.heard_at = time.monotonic()
                 pause = _FIRST_PAUSE
             except BackendError as error:
+                if self._draining.is_set():
+                    return  # It may have been closed while this waited there.
                 if pause == _FIRST_PAUSE:
                     self.logger.warning("Nothing can be claimed now; it is tried again: %s", error)
                 self._draining.wait(pause)

@@ -32,8 +32,10 @@ def execute_and_exit(order: Execute, report: int) -> None:
 
 def execute(order: Execute) -> Report:
     """Execute an attempt, or call the hooks of a run whose own process could not."""
+    from dalsegno._engine.deployed import set_deployment
     from dalsegno.flow_runs import ClaimedAttempt
 
+    set_deployment(order.deployment)
     try:
         attempt = ClaimedAttempt(order.flow_run_id, order.attempt, order.entrypoint)
     except BaseException as error:
