@@ -20,8 +20,12 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-# $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python.
-sync = uv=$$(.ci/bootstrap) && "$$uv" sync --quiet --locked --inexact --python "$(PYTHON)" $(1)
+# A machine without Node gets one for the web page, from where the other packages come.
+NODE := $(if $(shell command -v node),,--group page)
+
+# $(call sync,OPTIONS): make .venv hold what the lock says, with the machine's own Python; the page is built by ui-build.
+sync = uv=$$(.ci/bootstrap) && HATCH_BUILD_NO_HOOKS=true "$$uv" sync --quiet --locked --inexact \
+	--python "$(PYTHON)" $(1) $(NODE)
 
 .PHONY: help demo test test-slow test-served test-served-sqlite test-served-postgresql lint lint-style lint-types \
 	lint-rooms lint-page format ui ui-build screenshots bench clean sync sync-demo

@@ -1,5 +1,5 @@
 """The budgets: what Dalsegno may cost, each tied to the figure that shows it.
-Those of the workers and the page come with what they measure."""
+Those of the page come with what measures it."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ BUDGETS: tuple[Budget | RelativeBudget, ...] = (
     Budget("lists", "one_worst_p95_ms", 50),
     Budget("lists", "many_worst_p95_ms", 50),
     Budget("retention_on_sqlite", "database_wait_ms", 50),
+    Budget("drain", "flow_runs_per_minute", 6_000, at_least=True),
+    Budget("fibonacci", "short_ms", 100),
+    Budget("fibonacci", "over_bare", 1.05),
     *(
         budget
         for kind in ("sqlite", "postgresql")
@@ -76,6 +79,8 @@ BUDGETS: tuple[Budget | RelativeBudget, ...] = (
             Budget(f"map_1000_on_{kind}", "server_cpu_us", 100),
             Budget(f"map_10000_on_{kind}", "server_cpu_us", 100),
             Budget(f"snapshots_on_{kind}", "tasks_per_server_second", 10_000, at_least=True),
+            Budget(f"first_line_by_worker_on_{kind}", "first_line_median_ms", 50),
+            Budget(f"first_line_by_worker_on_{kind}", "first_line_p95_ms", 150),
         )
     ),
 )

@@ -18,6 +18,7 @@ LONG_LIMIT_SECONDS = 900.0
 CHEAP_REPEATS = 7
 REPEATS = 5
 HEAVY_REPEATS = 3
+FEW_REPEATS = 2
 
 
 class Home(Enum):
@@ -149,7 +150,30 @@ def _served_calls(kind: str, work: str, title: str, size: int, peers: tuple[str,
         quick_sizes=(20,),
         server_on=kind,
         counts_database=work == "direct",
-        repeats=HEAVY_REPEATS,
+        repeats=HEAVY_REPEATS if work == "direct" else FEW_REPEATS,
+    )
+
+
+def _first_line(kind: str, executed_by: str, peers: tuple[str, ...]) -> Case:
+    who = {"worker": "one warm worker", "serve": "Prefect's serve"}[executed_by]
+    label = f"{who}, {DATABASES[kind]}: from the request of a run until its code begins"
+    return Case(
+        f"first_line_by_{executed_by}_on_{kind}",
+        label,
+        (
+            Figure("first_line_median_ms", f"{label}, median, ms", names_size=True),
+            Figure("first_line_p95_ms", f"{label}, 95th percentile, ms", names_size=True),
+        ),
+        peers,
+        folder="first_line",
+        sizes=(100,),
+        quick_sizes=(2,),
+        peer_sizes={"prefect": (5,)},
+        arguments=(executed_by,),
+        server_on=kind,
+        warms_up=False,
+        repeats=1,
+        limit_seconds=LONG_LIMIT_SECONDS,
     )
 
 
@@ -396,4 +420,36 @@ CASES = (
         limit_seconds=LONG_LIMIT_SECONDS,
     ),
     *(case for kind in DATABASES for case in _of_server(kind)),
+    *(_first_line(kind, "worker", SERVED) for kind in DATABASES),
+    _first_line("sqlite", "serve", ("prefect",)),
+    Case(
+        "drain",
+        "a queue of runs of an empty flow, worked off by one worker, two at once",
+        (Figure("flow_runs_per_minute", "one worker, two at once: flow runs per minute", True, names_size=True),),
+        SERVED,
+        sizes=(10_000,),
+        quick_sizes=(4,),
+        peer_sizes={"prefect": (200,)},
+        server_on="sqlite",
+        warms_up=False,
+        repeats=1,
+        limit_seconds=LONG_LIMIT_SECONDS,
+    ),
+    Case(
+        "fibonacci",
+        "one flow run of 40 × fib(10) and one of 10 × fib(33) on a warm worker, from the request until Completed",
+        (
+            Figure("short_ms", "one worker, 40 × fib(10): from the request until Completed, ms"),
+            Figure("long_ms", "one worker, 10 × fib(33): from the request until Completed, ms"),
+            Figure("over_bare", "one worker, 10 × fib(33): over the bare computation"),
+        ),
+        SERVED,
+        sizes=(5,),
+        quick_sizes=(1,),
+        peer_sizes={"prefect": (1,)},
+        server_on="sqlite",
+        warms_up=False,
+        repeats=1,
+        limit_seconds=LONG_LIMIT_SECONDS,
+    ),
 )

@@ -40,8 +40,8 @@ class Outcome:
     failed: bool = False
 
     def medians(self) -> dict[str, float]:
-        """The median of each figure over the samples."""
-        names = self.samples[0] if self.samples else ()
+        """The median of each figure that all samples have."""
+        names = [name for name in self.samples[0] if all(name in each for each in self.samples)] if self.samples else []
         return {name: median([sample[name] for sample in self.samples]) for name in names}
 
 

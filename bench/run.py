@@ -36,7 +36,7 @@ def main() -> int:
         for case in CASES:
             print(f"{case.name:20}{case.title} ({', '.join(case.peers)})")
         return 0
-    cases = _that_can_run([case for case in CASES if not arguments.only or case.name in arguments.only])
+    cases = that_can_run([case for case in CASES if not arguments.only or case.name in arguments.only])
     options = Options(arguments.quick, arguments.repeats, arguments.limit)
     try:
         environments = _install(cases, arguments.peer)
@@ -129,7 +129,7 @@ def _told_of(server: Server | None) -> dict[str, float]:
     return {"start_seconds": server.running.start_seconds, "memory_mb": server.running.memory_bytes() / 1e6}
 
 
-def _that_can_run(cases: list[Case]) -> list[Case]:
+def that_can_run(cases: list[Case]) -> list[Case]:
     """Leave out, and say so, what needs a PostgreSQL server where none is installed."""
     if find_binaries() is not None:
         return cases

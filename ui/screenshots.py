@@ -15,6 +15,10 @@ import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.page.pages import addresses  # noqa: E402
+
 OUTPUT = ROOT / "build" / "screenshots"
 PIPELINE = ROOT / "tests" / "page" / "pipeline.py"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -34,7 +38,7 @@ def main() -> None:
             os.environ["DALSEGNO_API_URL"] = url
             shoot(browser, url, "empty", {"home": "/", "runs": "/runs", "variables": "/variables"}, wanted)
             make_runs(Path(folder))
-            shoot(browser, url, "", addresses(url), wanted)
+            shoot(browser, url, "", all_addresses(url), wanted)
         browser.close()
 
 
@@ -80,46 +84,15 @@ def make_runs(folder: Path) -> None:
     run("concurrency-limit", "create", "heavy", "2")
 
 
-def addresses(url: str) -> dict[str, str]:
+def all_addresses(url: str) -> dict[str, str]:
     """Return the address of each page with something on it."""
     with httpx.Client(base_url=url, headers={"dalsegno-page": "1"}) as client:
-
-        def first(path: str) -> str:
-            return client.get(path).json()["items"][0]["id"]
-
-        key = {"name": "nightly", "role": "operator"}
-        client.post("/api-keys", json=key)
-        failed = first("/flow-runs?flow-name=nightly&state-type=FAILED")
-        again = first("/flow-runs?flow-name=nightly&state-type=COMPLETED")
-        hostile = first("/flow-runs?state-type=FAILED&flow-name=hostile")
-        wide = first("/flow-runs?flow-name=wide")
-        task = first("/task-runs?state-type=FAILED&task-name=fetch_rates")
-        report = client.get("/artifacts?key=revenue-report").json()["items"][0]["id"]
-    return {
-        "home": "/",
-        "runs": "/runs",
-        "runs-filtered": "/runs?state=FAILED,CRASHED",
-        "task-runs": "/task-runs",
-        "run-failed": f"/runs/{failed}",
-        "run-picked-up": f"/runs/{again}",
-        "run-logs": f"/runs/{failed}?tab=logs",
-        "run-task-runs": f"/runs/{again}?tab=task-runs",
-        "run-artifacts": f"/runs/{again}?tab=artifacts",
-        "run-details": f"/runs/{again}?tab=details",
-        "run-hostile": f"/runs/{hostile}",
-        "run-wide": f"/runs/{wide}",
-        "task-run": f"/task-runs/{task}",
-        "flows": "/flows",
-        "flow": "/flows/nightly",
-        "artifacts": "/artifacts",
-        "artifact": f"/artifacts/{report}",
-        "variables": "/variables",
-        "concurrency": "/concurrency",
-        "users": "/users",
-        "api-keys": "/api-keys",
-        "audit-log": "/audit-log",
-        "login": "/login",
-    }
+        client.post("/api-keys", json={"name": "nightly", "role": "operator"})
+        found = addresses(client)
+        for flow in ("hostile", "wide"):
+            run = client.get(f"/flow-runs?flow-name={flow}").json()["items"][0]["id"]
+            found[f"run-{flow}"] = f"/runs/{run}"
+        return found
 
 
 def shoot(browser: Browser, url: str, prefix: str, pages: dict[str, str], wanted: list[str]) -> None:

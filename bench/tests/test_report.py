@@ -60,6 +60,11 @@ def test_a_peer_that_does_a_tenth_as_many_is_ten_times_worse() -> None:
     assert row == ["3,000", "300 (×10)", "-", "-", "≥ 20,000", "NO"]
 
 
+def test_a_figure_that_some_process_did_not_give_has_no_median() -> None:
+    outcome = Outcome(samples=[{"wall_us": 20, "per_second": 5}, {"wall_us": 30}])
+    assert outcome.medians() == {"wall_us": 25}
+
+
 def test_what_was_too_slow_is_said_and_not_guessed() -> None:
     row = cells(COST, dalsegno=outcome("wall_us", 20), prefect=outcome("wall_us", notes=("not run: too slow",)))
     assert row[1] == "not run: too slow"

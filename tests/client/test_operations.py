@@ -21,6 +21,10 @@ from dalsegno.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from dalsegno.client.schemas.sorting import Order
 from dalsegno.exceptions import BackendError, ChangedMeanwhile, InvalidInput, InvalidRequest, NotAllowed, ObjectNotFound
 from dalsegno.model.resources.commands import Outcome, SetFlowRunState
+from dalsegno.model.resources.deployments import DeploymentNew, DeploymentPatch
+from dalsegno.model.resources.schedules import BackfillNew, ScheduleNewOfDeployment
+from dalsegno.model.resources.work_pools import WorkPoolNew
+from dalsegno.model.resources.work_queues import WorkQueueNew
 from dalsegno.model.states import StateType
 from dalsegno.server.routes import ROUTES, Route, find_route
 from dalsegno.settings import temporary_settings
@@ -40,6 +44,17 @@ SAMPLES: dict[str, Any] = {
     "state": SetFlowRunState(type=StateType.FAILED),
     "id": NO_ID,
     "limit": 3,
+    "flow_name": "etl",
+    "queue": "fast",
+    "number": 1,
+    "priority": 5,
+    "deployment_id": NO_ID,
+    "deployment": DeploymentNew(name="nightly", flow_name="etl"),
+    "schedule": ScheduleNewOfDeployment(cron="@daily"),
+    "backfill": BackfillNew(start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 2, tzinfo=UTC)),
+    "pool": WorkPoolNew(name="machines"),
+    "new_queue": WorkQueueNew(name="fast"),
+    "changed": DeploymentPatch(paused=True),
 }
 
 
@@ -75,8 +90,15 @@ NAMES = [name for name in dir(Operations) if isinstance(inspect.getattr_static(O
 
 
 def route_of(call: Call[Any]) -> Route | None:
-    path = f"/api/{call.path}".replace(str(NO_ID), "{id}")
-    return find_route(call.method, path) or find_route(call.method, re.sub(r"/limit$", "/{name}", path))
+    path = f"/api/{call.path}"
+    own = find_route(call.method, path)
+    return own or next((each for each in ROUTES if each.method == call.method and _fits(each.path, path)), None)
+
+
+def _fits(declared: str, path: str) -> bool:
+    of_types = {"uuid": re.escape(str(NO_ID)), "str": "(?:limit|etl|fast)"}
+    pattern = re.sub(r"\{\w+:(\w+)\}", lambda found: of_types.get(found[1], "(?!)"), declared)
+    return re.fullmatch(pattern, path) is not None
 
 
 def test_each_operation_is_a_route_and_each_route_for_programs_an_operation() -> None:

@@ -62,6 +62,10 @@ def test_the_wheel_installs_and_runs_in_an_empty_environment(tmp_path: Path) -> 
     installed = Path(run([python, "-c", program], tmp_path).strip())
     assert installed.is_relative_to(tmp_path)
     assert (installed / "py.typed").exists()
+    page = (installed / "server" / "static" / "index.html").read_text()
+    scripts = re.findall(r'src="/(assets/[^"]+[.]js)"', page)
+    assert scripts
+    assert all((installed / "server" / "static" / script).exists() for script in scripts)
     assert "0.1.0" in run([str(tmp_path / "venv" / "bin" / "dalsegno"), "version"], tmp_path)
 
 

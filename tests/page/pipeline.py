@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from dalsegno import flow, get_run_logger, tags, task
+from dalsegno import flow, get_run_logger, pause_flow_run, tags, task
 from dalsegno.artifacts import (
     create_image_artifact,
     create_link_artifact,
@@ -16,11 +16,12 @@ from dalsegno.artifacts import (
     create_progress_artifact,
     create_table_artifact,
 )
+from dalsegno.input import RunInput
 
 DOWN = "RATES_DOWN"
 PIXEL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5E"
-    "rkJggg=="
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6"
+    "kgAAAABJRU5ErkJggg=="
 )
 HOSTILE = (
     "<script>window.hacked = 1</script> <img src=x onerror='window.hacked = 2'> \x1b[31mred\x1b[0m javascript:alert(1)"
@@ -161,6 +162,33 @@ def wide(count: int = 10_000) -> None:
     last = 0
     for number in range(count):
         last = step(last if number % 10 else number)
+
+
+@flow
+def talks(lines: int, folder: str) -> None:
+    """Log so many lines, and one more when it is told to."""
+    log = get_run_logger()
+    for number in range(lines):
+        log.warning("line %d of many", number) if number % 100 == 0 else log.info("line %d of many", number)
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.05)
+    log.info("the last word")
+
+
+class Approval(RunInput):
+    """What a person decides."""
+
+    approved: bool
+    reason: str
+    copies: int = 1
+
+
+@flow
+def asks() -> str:
+    """Wait for a person's word."""
+    step(1)
+    approval = pause_flow_run(wait_for_input=Approval.with_initial_data("Publish the **report**?"), timeout=120)
+    return f"{approval.approved} {approval.reason} {approval.copies}"
 
 
 @flow

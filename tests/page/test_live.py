@@ -24,9 +24,9 @@ def test_two_browsers_see_one_change(dalsegno: Runner, url: str, open_window: Op
         table = other.page.get_by_role("table", name="Flow runs")
         expect(table).to_contain_text("Running")
         table.get_by_role("link").first.click()
-        expect(other.page.get_by_text(re.compile("^1 task runs"))).to_be_visible()
+        expect(other.page.get_by_text(re.compile("^1 task run$"))).to_be_visible()
         (tmp_path / "go").touch()
-        expect(other.page.get_by_text(re.compile("^2 task runs"))).to_be_visible()
+        expect(other.page.get_by_text(re.compile("^2 task runs$"))).to_be_visible()
         expect(one.page.get_by_role("region", name="Running")).to_contain_text("Nothing runs")
         assert running.wait(timeout=60) == 0
     finally:

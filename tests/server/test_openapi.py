@@ -22,8 +22,11 @@ from tests.server.conftest import Api
 from tests.store.make import COMPLETED, FAILED, Run, many_task_runs, now
 
 from dalsegno._backend.embedded import StoreBackend
+from dalsegno.model.deployments import DeploymentSpec
 from dalsegno.model.ids import id_text, new_id
+from dalsegno.model.pools import NewPool
 from dalsegno.model.records import ArtifactRecord
+from dalsegno.model.schedules import ScheduleSpec
 from dalsegno.model.views import VariableView
 
 CHECKS = [
@@ -68,8 +71,15 @@ def some_of_everything(backend: StoreBackend) -> dict[str, str]:
             )
         )
     backend.set_variable(VariableView(name="limit", value={"a": [1, None]}, tags=("x",), created=1, updated=2), True)
+    backend.create_pool(NewPool(name="machines"))
+    schedule = ScheduleSpec(cron="@daily")
+    deployment = backend.apply_deployment(
+        DeploymentSpec(flow_name="etl", name="nightly", work_pool_name="machines", schedules=[schedule])
+    )
     return {
         "/api/flow-runs/{id}": id_text(run.id),
+        "/api/deployments/{id}": id_text(deployment.id),
+        "/api/work-pools/{name}": "machines",
         "/api/task-runs/{id}": id_text(task_runs[0].id),
         "/api/artifacts/{id}": id_text(artifact.id),
         "/api/flows/{name}": "nightly",

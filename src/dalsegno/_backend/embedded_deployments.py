@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dalsegno._store import deployment_runs, deployments, pools, schedules, waiting_runs, workers
 from dalsegno._store.changes import Changes
 from dalsegno._store.connection import Database
@@ -48,9 +50,12 @@ class DeploymentOperations:
         self._tell("deployment")
         return done
 
-    def update_deployment(self, id: bytes, change: DeploymentChange) -> DeploymentView:
+    def update_deployment(
+        self, id: bytes, change: DeploymentChange, check: Callable[[int], None] | None = None
+    ) -> DeploymentView:
+        """Do what the protocol says, if `check` does not raise when it is told the time of the last change."""
         now = self.database.now()
-        done = self.database.write(lambda connection: deployments.update(connection, id, change, now))
+        done = self.database.write(lambda connection: deployments.update(connection, id, change, now, check))
         self._tell("deployment", "ready")
         return done
 
@@ -118,7 +123,9 @@ class DeploymentOperations:
 
     def create_pool(self, new: NewPool) -> PoolView:
         now = self.database.now()
-        return self.database.write(lambda connection: pools.create_pool(connection, new, now))
+        done = self.database.write(lambda connection: pools.create_pool(connection, new, now))
+        self._tell("work_pool")
+        return done
 
     def update_pool(self, name: str, change: PoolChange) -> PoolView:
         now = self.database.now()
@@ -127,7 +134,9 @@ class DeploymentOperations:
         return done
 
     def delete_pool(self, name: str) -> bool:
-        return self.database.write(lambda connection: pools.delete_pool(connection, name))
+        done = self.database.write(lambda connection: pools.delete_pool(connection, name))
+        self._tell("work_pool")
+        return done
 
     def find_pool(self, name: str) -> PoolView | None:
         now = self.database.now()
@@ -139,7 +148,9 @@ class DeploymentOperations:
 
     def create_queue(self, new: NewQueue) -> QueueView:
         now = self.database.now()
-        return self.database.write(lambda connection: pools.create_queue(connection, new, now))
+        done = self.database.write(lambda connection: pools.create_queue(connection, new, now))
+        self._tell("work_pool")
+        return done
 
     def update_queue(self, pool: str, name: str, change: QueueChange) -> QueueView:
         now = self.database.now()
@@ -149,7 +160,9 @@ class DeploymentOperations:
 
     def delete_queue(self, pool: str, name: str) -> bool:
         now = self.database.now()
-        return self.database.write(lambda connection: pools.delete_queue(connection, pool, name, now))
+        done = self.database.write(lambda connection: pools.delete_queue(connection, pool, name, now))
+        self._tell("work_pool")
+        return done
 
     def list_queues(self, pool: str | None) -> list[QueueView]:
         now = self.database.now()

@@ -367,16 +367,6 @@ def interrupted(x: FlowExecution, error: BaseException) -> Life:
         yield from conclude(x, (CRASHED, now(), None, message), error)
 
 
-def is_cancelled(x: FlowExecution, error: BaseException) -> Generator[Step, Any, bool]:
-    """Tell whether a body was broken off because somebody wants the run cancelled.
-
-    A signal may come before that was heard of: code that holds the interpreter lets nothing else be heard.
-    """
-    if x.session.stop is None and isinstance(x.session.cause_of(error), TerminationSignal):
-        yield Block(x.session.hear)
-    return x.session.stop is RunCancelled
-
-
 def suspended(x: FlowExecution) -> Life:
     """Record that the run gives its process back: a root's is on disk before it does."""
     message, details = x.session.suspension or ("It waits to be resumed.", {})
@@ -385,6 +375,16 @@ def suspended(x: FlowExecution) -> Life:
     if x.is_root:
         yield Block(x.session.journal.barrier)
         x.run.refused = True  # from here on it is the store's: it may have been claimed already
+
+
+def is_cancelled(x: FlowExecution, error: BaseException) -> Generator[Step, Any, bool]:
+    """Tell whether a body was broken off because somebody wants the run cancelled.
+
+    A signal may come before that was heard of: code that holds the interpreter lets nothing else be heard.
+    """
+    if x.session.stop is None and isinstance(x.session.cause_of(error), TerminationSignal):
+        yield Block(x.session.hear)
+    return x.session.stop is RunCancelled
 
 
 def advance(x: FlowExecution, entry: tuple[Any, ...], data: Any) -> Life:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dalsegno.exceptions import InvalidSchedule
 
 if TYPE_CHECKING:
+    from dalsegno._scheduling.agenda import upcoming
     from dalsegno._scheduling.catching_up import missed
     from dalsegno._scheduling.checking import check
     from dalsegno._scheduling.jitter import jittered
@@ -28,6 +29,7 @@ _HOMES = {
     "missed": "catching_up",
     "next_tick": "ticks",
     "ticks_between": "ticks",
+    "upcoming": "agenda",
     "zone_name": "ticks",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "missed",
     "next_tick",
     "ticks_between",
+    "upcoming",
     "zone_name",
 ]
 

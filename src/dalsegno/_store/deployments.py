@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ _COLUMNS = "id, said, spec, version_number, queue_id, problem, created, updated"
 _INSERT = """
     INSERT INTO deployment (id, flow_name, name, said, spec, version_number, queue_id, concurrency_limit,
         collision_strategy, start_rate, next_start, paused, problem, created, updated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?, ?) ON CONFLICT DO NOTHING
 """
 _UPDATE = """
     UPDATE deployment SET said = ?, spec = ?, version_number = ?, queue_id = ?, concurrency_limit = ?,
@@ -68,9 +68,21 @@ def apply(connection: Connection, said: DeploymentSpec, now: int) -> DeploymentV
     return read(connection, id, now)
 
 
-def update(connection: Connection, id: bytes, change: DeploymentChange, now: int) -> DeploymentView:
-    """Change a deployment by hand. Raises ObjectNotFound, or InvalidRequest for what cannot be."""
-    said, spec, number = _locked(connection, id)
+def update(
+    connection: Connection,
+    id: bytes,
+    change: DeploymentChange,
+    now: int,
+    check: Callable[[int], None] | None = None,
+) -> DeploymentView:
+    """Change a deployment by hand. Raises ObjectNotFound, InvalidRequest for what cannot be, or what `check` does,
+    which is told when it was changed last.
+    """
+    said, spec, number, updated = _locked(connection, id)
+    if check is not None:
+        check(updated)
+    # Each change has a time of its own, by which others see that there was one.
+    now = max(now, updated + 1)
     given = {name: getattr(change, name) for name in change.__struct_fields__}
     changed = msgspec.structs.replace(spec, **{k: v for k, v in given.items() if v is not msgspec.UNSET})
     _check(changed)
@@ -146,11 +158,13 @@ def _create(connection: Connection, said: DeploymentSpec, now: int) -> Deploymen
     id = new_id()
     queue = _queue_of(connection, said, now)
     packed = _encode(said)
-    connection.execute(
+    made = connection.execute(
         _INSERT,
         (id, said.flow_name, said.name, packed, packed, 1, queue, said.concurrency_limit, said.collision_strategy,
          said.start_rate, int(said.paused), now, now),
     )  # fmt: skip
+    if not made.rowcount:
+        return apply(connection, said, now)  # another has just made it
     _keep_version(connection, id, said, now)
     schedules.deploy(connection, id, said.schedules, said.paused, now)
     return read(connection, id, now)
@@ -184,12 +198,12 @@ def _queue_of(connection: Connection, spec: DeploymentSpec, now: int) -> bytes |
     return pools.queue_id(connection, spec.work_pool_name, spec.work_queue_name, now)
 
 
-def _locked(connection: Connection, id: bytes) -> tuple[DeploymentSpec, DeploymentSpec, int]:
-    text = "SELECT said, spec, version_number FROM deployment WHERE id = ?"
+def _locked(connection: Connection, id: bytes) -> tuple[DeploymentSpec, DeploymentSpec, int, int]:
+    text = "SELECT said, spec, version_number, updated FROM deployment WHERE id = ?"
     row = connection.execute(locking(connection, text), (id,)).fetchone()
     if row is None:
         raise ObjectNotFound(f"There is no deployment {id_text(id)}.")
-    return _decode(row[0]), _decode(row[1]), row[2]
+    return _decode(row[0]), _decode(row[1]), row[2], row[3]
 
 
 def _check(spec: DeploymentSpec) -> None:

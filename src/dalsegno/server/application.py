@@ -23,6 +23,8 @@ from dalsegno.server.api import (
     artifacts,
     audit_log,
     concurrency_limits,
+    deployment_runs,
+    deployments,
     engine,
     flow_run_bulk,
     flow_run_commands,
@@ -34,10 +36,13 @@ from dalsegno.server.api import (
     logs,
     metrics,
     results,
+    schedules,
     services,
     task_runs,
     users,
     variables,
+    work_pools,
+    work_queues,
 )
 from dalsegno.server.hub import Hub
 from dalsegno.server.metrics import Metrics
@@ -127,6 +132,11 @@ def _resources() -> Router:
         api_keys,
         audit_log,
         concurrency_limits,
+        deployments,
+        schedules,
+        deployment_runs,
+        work_pools,
+        work_queues,
         services,
     )
     return Router(

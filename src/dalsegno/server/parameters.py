@@ -39,7 +39,8 @@ def page_of(kind: str, limit: int, cursor: str | None, order: Order) -> Page:
     return Page(limit=limit, after=None if after is None else parse_id(after), oldest_first=order is Order.OLDEST)
 
 
-def _texts(name: str, description: str) -> Any:
+def texts(name: str, description: str) -> Any:
+    """Return what is known of a parameter that holds texts."""
     return QueryParameter(name=name, description=description, max_items=MOST_VALUES)
 
 
@@ -84,12 +85,12 @@ def flow_run_filter(
     name: Annotated[str | None, _text("name", "Exactly this name.")] = None,
     name_prefix: Annotated[str | None, _text("name-prefix", "The name begins so.")] = None,
     name_like: Annotated[str | None, _text("name-like", "The name holds this, whatever its case.")] = None,
-    flow_name: Annotated[TextList, _texts("flow-name", "A run of one of these flows; may be repeated.")] = None,
+    flow_name: Annotated[TextList, texts("flow-name", "A run of one of these flows; may be repeated.")] = None,
     parent_flow_run_id: Annotated[IdList, _ids("parent-flow-run-id", "Called by one of these flow runs.")] = None,
     root_run_id: Annotated[IdList, _ids("root-run-id", "One of these root runs, or nested in one.")] = None,
     state_type: Annotated[StateTypeList, _other("state-type", "In a state of one of these types.")] = None,
-    state_name: Annotated[TextList, _texts("state-name", "In a state of one of these names.")] = None,
-    tag: Annotated[TextList, _texts("tag", "With all of these tags.")] = None,
+    state_name: Annotated[TextList, texts("state-name", "In a state of one of these names.")] = None,
+    tag: Annotated[TextList, texts("tag", "With all of these tags.")] = None,
     created_after: Annotated[Time, _other("created-after", "Made then or later.")] = None,
     created_before: Annotated[Time, _other("created-before", "Made earlier.")] = None,
     started_after: Annotated[Time, _other("started-after", "Started then or later.")] = None,
@@ -123,14 +124,14 @@ def task_run_filter(
     name: Annotated[str | None, _text("name", "Exactly this name.")] = None,
     name_prefix: Annotated[str | None, _text("name-prefix", "The name begins so.")] = None,
     name_like: Annotated[str | None, _text("name-like", "The name holds this, whatever its case.")] = None,
-    task_name: Annotated[TextList, _texts("task-name", "A run of one of these tasks; may be repeated.")] = None,
-    flow_name: Annotated[TextList, _texts("flow-name", "Called in a run of one of these flows.")] = None,
+    task_name: Annotated[TextList, texts("task-name", "A run of one of these tasks; may be repeated.")] = None,
+    flow_name: Annotated[TextList, texts("flow-name", "Called in a run of one of these flows.")] = None,
     flow_run_id: Annotated[IdList, _ids("flow-run-id", "Called in one of these flow runs.")] = None,
     parent_task_run_id: Annotated[IdList, _ids("parent-task-run-id", "Called by one of these task runs.")] = None,
     root_run_id: Annotated[IdList, _ids("root-run-id", "Of one of these root runs, nested flow runs included.")] = None,
     state_type: Annotated[StateTypeList, _other("state-type", "In a state of one of these types.")] = None,
-    state_name: Annotated[TextList, _texts("state-name", "In a state of one of these names.")] = None,
-    tag: Annotated[TextList, _texts("tag", "With all of these tags.")] = None,
+    state_name: Annotated[TextList, texts("state-name", "In a state of one of these names.")] = None,
+    tag: Annotated[TextList, texts("tag", "With all of these tags.")] = None,
     created_after: Annotated[Time, _other("created-after", "Called then or later.")] = None,
     created_before: Annotated[Time, _other("created-before", "Called earlier.")] = None,
     started_after: Annotated[Time, _other("started-after", "Started then or later.")] = None,

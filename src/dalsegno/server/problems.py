@@ -28,6 +28,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (exceptions.StateConflict, 409),
     (exceptions.OnlyAdmin, 409),
     (exceptions.InvalidInput, 422),
+    (exceptions.InvalidParameters, 422),
     (exceptions.NotAllowed, 403),
     (exceptions.MissingResult, 404),
     (exceptions.StorageError, 503),

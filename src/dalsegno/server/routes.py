@@ -94,6 +94,45 @@ _VARIABLES: tuple[Route, ...] = (
     _route("DELETE", "/api/variables/{name:str}", Role.EDITOR, 204, 400, 404, 412, 413, 422, 503),
 )
 
+_DEPLOYMENT = "/api/deployments/{id:uuid}"
+_SCHEDULE = _DEPLOYMENT + "/schedules/{schedule_id:uuid}"
+_DEPLOYMENTS: tuple[Route, ...] = (
+    _route("GET", "/api/deployments", Role.VIEWER, 200, 400, 422, 503),
+    _route("PUT", "/api/deployments", Role.EDITOR, 200, 400, 404, 413, 415, 422, 503),
+    _route("GET", "/api/deployments/name/{flow:str}/{deployment:str}", Role.VIEWER, 200, 400, 404, 503),
+    _route("GET", _DEPLOYMENT, Role.VIEWER, 200, 400, 404, 503),
+    _route("PATCH", _DEPLOYMENT, Role.EDITOR, 200, 400, 404, 412, 413, 415, 422, 503),
+    _route("DELETE", _DEPLOYMENT, Role.EDITOR, 204, 400, 404, 413, 503),
+    _route("GET", _DEPLOYMENT + "/versions", Role.VIEWER, 200, 400, 404, 503),
+    _route("POST", _DEPLOYMENT + "/rollback", Role.EDITOR, 200, 400, 404, 413, 415, 422, 503),
+    _route("POST", _DEPLOYMENT + "/create-flow-run", Role.OPERATOR, 200, 201, 400, 404, 413, 415, 422, 503),
+    _route("GET", _DEPLOYMENT + "/schedules", Role.VIEWER, 200, 400, 404, 503),
+    _route("POST", _DEPLOYMENT + "/schedules", Role.EDITOR, 201, 400, 404, 409, 413, 415, 422, 503),
+    _route("GET", _SCHEDULE, Role.VIEWER, 200, 400, 404, 503),
+    _route("PATCH", _SCHEDULE, Role.EDITOR, 200, 400, 404, 409, 413, 415, 422, 503),
+    _route("DELETE", _SCHEDULE, Role.EDITOR, 204, 400, 404, 413, 503),
+    _route("GET", _DEPLOYMENT + "/upcoming", Role.VIEWER, 200, 400, 404, 422, 503),
+    _route("POST", _DEPLOYMENT + "/backfill", Role.EDITOR, 200, 400, 404, 409, 413, 415, 422, 503),
+    _route("GET", _FLOW_RUN + "/wait-reasons", Role.VIEWER, 200, 400, 404, 503),
+    _route("PUT", _FLOW_RUN + "/priority", Role.OPERATOR, 200, 400, 404, 409, 413, 415, 422, 503),
+)
+_POOL = "/api/work-pools/{name:str}"
+_QUEUE = _POOL + "/queues/{queue:str}"
+_POOLS: tuple[Route, ...] = (
+    _route("GET", "/api/work-pools", Role.VIEWER, 200, 400, 422, 503),
+    _route("POST", "/api/work-pools", Role.EDITOR, 201, 400, 409, 413, 415, 422, 503),
+    _route("GET", _POOL, Role.VIEWER, 200, 400, 404, 503),
+    _route("PATCH", _POOL, Role.EDITOR, 200, 400, 404, 413, 415, 422, 503),
+    _route("DELETE", _POOL, Role.EDITOR, 204, 400, 404, 413, 503),
+    _route("GET", _POOL + "/queues", Role.VIEWER, 200, 400, 404, 503),
+    _route("POST", _POOL + "/queues", Role.EDITOR, 201, 400, 404, 409, 413, 415, 422, 503),
+    _route("GET", _QUEUE, Role.VIEWER, 200, 400, 404, 503),
+    _route("PATCH", _QUEUE, Role.EDITOR, 200, 400, 404, 413, 415, 422, 503),
+    _route("DELETE", _QUEUE, Role.EDITOR, 204, 400, 404, 413, 503),
+    _route("GET", _POOL + "/workers", Role.VIEWER, 200, 400, 404, 503),
+    _route("GET", "/api/workers", Role.VIEWER, 200, 503),
+)
+
 _ACCESS = (
     # Nobody is known yet: the handler itself writes the audit log.
     _route("POST", "/api/login", None, 200, 400, 401, 413, 415, 422, 429, 503),
@@ -137,6 +176,8 @@ ROUTES: tuple[Route, ...] = (
     *_READING,
     *_COMMANDS,
     *_VARIABLES,
+    *_DEPLOYMENTS,
+    *_POOLS,
     *_ACCESS,
     _route("PUT", RESULTS_PATH + "{name:path}", Role.OPERATOR, 204, 400, 413, 503, audited=False),
     _route("GET", RESULTS_PATH + "{name:path}", Role.VIEWER, 200, 400, 404, 503),

@@ -35,6 +35,7 @@ _DEFAULT_LIMIT = 100
 _LONGEST_WAIT = 20.0
 _RENEW_EVERY = 2.0
 """Seconds; or a third of the lease, if that is less."""
+_CLEAN_EVERY = 600.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -90,7 +91,7 @@ class BaseWorker:
         self._job_template = base_job_template or {}
         self._heartbeat = _RENEW_EVERY if heartbeat_interval_seconds is None else heartbeat_interval_seconds
         self._lease = self.settings.leases.length
-        self._next_word = self._next_tending = float("-inf")
+        self._next_word = self._next_tending = self._next_cleaning = float("-inf")
         self._jobs: dict[bytes, Job] = {}
         self._changed = threading.Condition()
         self._claiming = threading.Lock()
@@ -372,6 +373,9 @@ class BaseWorker:
         if time.monotonic() >= self._next_tending:
             pause = backend.tend()
             self._next_tending = float("inf") if pause is None else time.monotonic() + pause
+        if time.monotonic() >= self._next_cleaning:
+            more = backend.clean_up() > 0
+            self._next_cleaning = time.monotonic() + (0 if more else _CLEAN_EVERY)
 
     def _renew_until_over(self) -> None:
         quiet = False

@@ -6,9 +6,10 @@ import "./artifacts.css";
 
 const MOST_ROWS = 500;
 
-export function ArtifactData({ artifact }: { artifact: Artifact }) {
+/** `under`: the level of the heading that it stands below. */
+export function ArtifactData({ artifact, under }: { artifact: Artifact; under: 1 | 2 }) {
   const { data, type } = artifact;
-  if ((type === "markdown" || type === "link") && typeof data === "string") return <Markdown text={data} />;
+  if ((type === "markdown" || type === "link") && typeof data === "string") return <Markdown text={data} under={under} />;
   if (type === "table" && isTable(data)) return <Table rows={Array.isArray(data) ? data : rowsOf(data)} />;
   if (type === "progress" && typeof data === "number") return <Progress percent={data} />;
   if (type === "image" && typeof data === "string") {
@@ -56,7 +57,7 @@ function Table({ rows }: { rows: unknown[] }) {
   const columns = columnsOf(rows);
   return (
     <>
-      <div className="table-wrap" tabIndex={0} role="region" aria-label="Table">
+      <div className="table-wrap" tabIndex={0} role="group" aria-label="Table">
         <table className="table">
           {columns !== null && (
             <thead>

@@ -23,8 +23,8 @@ export function ArtifactList({ query }: { query: Query<"GET /api/artifacts"> }) 
             </span>
           </div>
           <div className="card-body stack">
-            {artifact.description !== null && <Markdown text={artifact.description} />}
-            <ArtifactData artifact={artifact} />
+            {artifact.description !== null && <Markdown text={artifact.description} under={2} />}
+            <ArtifactData artifact={artifact} under={2} />
           </div>
         </article>
       ))}
@@ -39,11 +39,11 @@ export function ArtifactList({ query }: { query: Query<"GET /api/artifacts"> }) 
 
 export function ArtifactTitle({ artifact }: { artifact: Artifact }) {
   return (
-    <h3 className="clip">
+    <h2 className="clip">
       <Link to="/artifacts/$id" params={{ id: artifact.id }} className="title-link">
         {artifact.key ?? `${artifact.type} without a key`}
       </Link>
-    </h3>
+    </h2>
   );
 }
 

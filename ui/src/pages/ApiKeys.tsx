@@ -38,10 +38,10 @@ export default function ApiKeys() {
             <thead>
               <tr>
                 <th>Name</th>
-                <th>Begins</th>
+                <th className="wide-only">Begins</th>
                 <th>Role</th>
-                <th>Whose</th>
-                <th>Last used</th>
+                <th className="wide-only">Whose</th>
+                <th className="wide-only">Last used</th>
                 <th>Ends</th>
                 <th>
                   <span className="visually-hidden">Actions</span>
@@ -54,12 +54,12 @@ export default function ApiKeys() {
                   <td>
                     <strong>{key.name}</strong>
                   </td>
-                  <td>
+                  <td className="wide-only">
                     <code>{key.hint}…</code>
                   </td>
                   <td>{key.role}</td>
-                  <td>{key.user_name ?? <span className="muted">–</span>}</td>
-                  <td>
+                  <td className="wide-only">{key.user_name ?? <span className="muted">–</span>}</td>
+                  <td className="wide-only">
                     <Time at={key.last_used} />
                   </td>
                   <td>{key.expires === null ? <span className="muted">never</span> : <Time at={key.expires} />}</td>

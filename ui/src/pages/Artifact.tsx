@@ -33,10 +33,10 @@ export default function ArtifactPage() {
         <h1>{artifact.key ?? `${artifact.type} without a key`}</h1>
         <Origin artifact={artifact} />
       </div>
-      {artifact.description !== null && <Markdown text={artifact.description} />}
+      {artifact.description !== null && <Markdown text={artifact.description} under={1} />}
       <section className="card" aria-label="Artifact">
         <div className="card-body">
-          <ArtifactData artifact={artifact} />
+          <ArtifactData artifact={artifact} under={1} />
         </div>
       </section>
       {artifact.key !== null && <Versions of={artifact.key} shown={artifact.id} />}

@@ -31,7 +31,7 @@ export default function Artifacts() {
               </span>
             </div>
             <div className="card-body">
-              <ArtifactData artifact={artifact} />
+              <ArtifactData artifact={artifact} under={2} />
             </div>
           </article>
         ))}

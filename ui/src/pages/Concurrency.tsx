@@ -74,14 +74,14 @@ function Limits({
       {limits.data === undefined && limits.error === null && <Loading />}
       {limits.data !== undefined && limits.items.length === 0 && <Empty title="There are none">{children}</Empty>}
       {limits.items.length > 0 && (
-        <div className="table-wrap" tabIndex={0} role="region" aria-label={title}>
+        <div className="table-wrap" tabIndex={0} role="group" aria-label={title}>
           <table className="table">
             <thead>
               <tr>
                 <th>Name</th>
                 <th>Slots in use</th>
                 <th>Waiting</th>
-                <th>Come back</th>
+                <th className="wide-only">Come back</th>
                 <th>
                   <span className="visually-hidden">Actions</span>
                 </th>
@@ -98,14 +98,14 @@ function Limits({
                     <Meter limit={limit} />
                   </td>
                   <td className="number">{limit.waiting}</td>
-                  <td className="number">
+                  <td className="number wide-only">
                     {limit.slot_decay_per_second > 0 ? `${limit.slot_decay_per_second} per second` : "when released"}
                   </td>
                   <td className="end">
                     <span className="row actions">
                       <Button
                         look="narrow"
-                        aria-label={`Who holds ${limit.name}`}
+                        aria-label={`Holders of ${limit.name}`}
                         onClick={() => onOpen({ holders: limit })}
                       >
                         Holders…

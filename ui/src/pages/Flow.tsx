@@ -35,9 +35,13 @@ export default function FlowPage() {
     <div className="content filling">
       <div className="page-head">
         <h1>{name}</h1>
-        {flow.data.version !== null && <span className="muted">version {flow.data.version}</span>}
+        {flow.data.version !== null && (
+          <span className="muted clip" title={flow.data.version}>
+            version {flow.data.version.slice(0, 12)}
+          </span>
+        )}
       </div>
-      {flow.data.description !== null && <Markdown text={flow.data.description} />}
+      {flow.data.description !== null && <Markdown text={flow.data.description} under={1} />}
       <RunBars flow={name} />
       <FlowRunList search={search} />
     </div>

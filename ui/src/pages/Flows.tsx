@@ -62,7 +62,7 @@ function Row({ flow, narrow }: { flow: Flow; narrow: boolean }) {
         <Link to="/flows/$name" params={{ name: flow.name }} className="title-link clip">
           {flow.name}
         </Link>
-        <span className="muted small clip">{flow.description ?? (flow.version === null ? "" : `version ${flow.version}`)}</span>
+        <span className="muted small clip">{flow.description ?? (flow.version === null ? "" : `version ${flow.version.slice(0, 12)}`)}</span>
       </Cell>
       {!narrow && (
         <Cell className="number">

@@ -57,8 +57,7 @@ function Loaded({ run }: { run: TaskRun }) {
             to="/task-runs/$id"
             params={{ id: run.id }}
             search={each === "logs" ? {} : { tab: each }}
-            aria-current={each === tab ? "page" : undefined}
-            activeProps={{}}
+            activeOptions={{ exact: true, includeSearch: true }}
             replace
           >
             {TITLES[each]}
@@ -133,7 +132,7 @@ function Head({ run }: { run: TaskRun }) {
 }
 
 function PickUp({ run, flowRun, onClose }: { run: TaskRun; flowRun: Parameters<typeof PickUpDialog>[0]["run"]; onClose: () => void }) {
-  const graph = useGraph(run.flow_run_id ?? "");
+  const graph = useGraph(run.flow_run_id ?? "", null);
   return graph.data === undefined ? null : (
     <PickUpDialog run={flowRun} nodes={graph.data} from={run.id} onClose={onClose} />
   );

@@ -45,8 +45,8 @@ export default function Users() {
               <tr>
                 <th>Name</th>
                 <th>Role</th>
-                <th>Made</th>
-                <th>Last login</th>
+                <th className="wide-only">Made</th>
+                <th className="wide-only">Last login</th>
                 <th>
                   <span className="visually-hidden">Actions</span>
                 </th>
@@ -59,10 +59,10 @@ export default function Users() {
                     <strong>{user.name}</strong>
                   </td>
                   <td>{user.role}</td>
-                  <td>
+                  <td className="wide-only">
                     <Time at={user.created} />
                   </td>
-                  <td>
+                  <td className="wide-only">
                     <Time at={user.last_login} />
                   </td>
                   <td className="end">

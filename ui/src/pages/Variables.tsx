@@ -5,6 +5,7 @@ import { useLive } from "../api/live";
 import { queryClient, usePages } from "../api/queries";
 import type { Variable } from "../api/schema";
 import { Button, Command, Dialog, DialogForm, Empty, Field, Loading, ProblemBox, Tags, Time } from "../design/components";
+import "./pages.css";
 import { parsed } from "../run/dialogs";
 import { words } from "../runs/search";
 import { useMay } from "../shell/me";
@@ -44,8 +45,8 @@ export default function Variables() {
               <tr>
                 <th>Name</th>
                 <th>Value</th>
-                <th>Tags</th>
-                <th>Changed</th>
+                <th className="wide-only">Tags</th>
+                <th className="wide-only">Changed</th>
                 <th>
                   <span className="visually-hidden">Actions</span>
                 </th>
@@ -56,10 +57,10 @@ export default function Variables() {
                 <tr key={variable.name}>
                   <td className="mono">{variable.name}</td>
                   <td className="mono value">{shortened(variable.value)}</td>
-                  <td>
+                  <td className="wide-only">
                     <Tags tags={variable.tags} />
                   </td>
-                  <td>
+                  <td className="wide-only">
                     <Time at={variable.updated} />
                   </td>
                   <td className="end">

@@ -63,7 +63,7 @@ export function History({ states }: { states: State[] }) {
       <div className="card-head">
         <h2>States</h2>
       </div>
-      <div className="table-wrap" tabIndex={0} role="region" aria-label="States">
+      <div className="table-wrap" tabIndex={0} role="group" aria-label="States">
         <table className="table">
           <thead>
             <tr>

@@ -10,11 +10,12 @@ import { ENDED, StateIcon } from "../design/state";
 import { LogView } from "../logs/LogView";
 import { TaskRunList } from "../runs/TaskRuns";
 import { useMay } from "../shell/me";
-import { type Node, useGraph } from "../timeline/graph";
+import { type Node, useGraph, versionOf } from "../timeline/graph";
 import { Timeline } from "../timeline/Timeline";
 import { isBroken, useBroken } from "./broke";
 import { Details } from "./Details";
-import { CancelDialog, DeleteDialog, StateDialog } from "./dialogs";
+import { CancelDialog, DeleteDialog, PauseDialog, StateDialog } from "./dialogs";
+import { Pauses } from "./Pauses";
 import { PickUpDialog } from "./PickUp";
 import "./run.css";
 import { SelectedTaskRun } from "./SelectedTaskRun";
@@ -57,10 +58,10 @@ export default function RunPage() {
   return <Loaded key={id} run={run.data} />;
 }
 
-type Open = "cancel" | "delete" | "state" | { pickUp: string | null };
+type Open = "cancel" | "pause" | "delete" | "state" | { pickUp: string | null };
 
 function Loaded({ run }: { run: FlowRun }) {
-  const graph = useGraph(run.id);
+  const graph = useGraph(run.id, versionOf(run));
   const nodes = useMemo(() => graph.data ?? [], [graph.data]);
   const broken = useBroken(run, nodes);
   const search = useSearch({ from: "/runs/$id" });
@@ -70,6 +71,7 @@ function Loaded({ run }: { run: FlowRun }) {
   return (
     <div className="content">
       <Head run={run} onOpen={setOpen} />
+      {run.pauses != null && run.pauses.length > 0 && <Pauses run={run} pauses={run.pauses} />}
       {isBroken(run) && <WhatBroke run={run} broken={broken} onPickUp={(from) => setOpen({ pickUp: from })} />}
       <nav className="tabs" aria-label="Of this run">
         {TABS.map((each) => (
@@ -77,9 +79,8 @@ function Loaded({ run }: { run: FlowRun }) {
             key={each}
             to="/runs/$id"
             params={{ id: run.id }}
-            search={each === "timeline" ? {} : { tab: each }}
-            aria-current={each === tab ? "page" : undefined}
-            activeProps={{}}
+            search={each !== "timeline" ? { tab: each } : search.task === undefined ? {} : { task: search.task }}
+            activeOptions={{ exact: true, includeSearch: true }}
             replace
           >
             {TITLES[each]}
@@ -92,6 +93,7 @@ function Loaded({ run }: { run: FlowRun }) {
         <TabBody tab={tab} run={run} nodes={graph.data} onPickUp={(from) => setOpen({ pickUp: from })} />
       )}
       {open === "cancel" && <CancelDialog run={run} onClose={close} />}
+      {open === "pause" && <PauseDialog run={run} onClose={close} />}
       {open === "delete" && <DeleteDialog run={run} onClose={close} />}
       {open === "state" && <StateDialog run={run} onClose={close} />}
       {open !== null && typeof open === "object" && (
@@ -174,6 +176,7 @@ function Actions({ run, ended, onOpen }: { run: FlowRun; ended: boolean; onOpen:
         </>
       ) : (
         <>
+          {run.state.type === "RUNNING" && <Button onClick={() => onOpen("pause")}>Pause…</Button>}
           <Button look="danger" onClick={() => onOpen("cancel")}>
             Cancel…
           </Button>
@@ -253,7 +256,14 @@ function TimelineTab({ run, nodes, onPickUp }: { run: FlowRun; nodes: Node[]; on
   }
   return (
     <>
-      <Timeline nodes={nodes} attempt={run.attempt} selected={selected} onSelect={onSelect} onOpen={onOpen} />
+      <Timeline
+        nodes={nodes}
+        attempt={run.attempt}
+        version={versionOf(run)}
+        selected={selected}
+        onSelect={onSelect}
+        onOpen={onOpen}
+      />
       {selected !== null && <SelectedTaskRun id={selected} onPickUp={() => onPickUp(selected)} />}
     </>
   );

@@ -18,7 +18,7 @@ export function SelectedTaskRun({ id, onPickUp }: { id: string; onPickUp: () => 
   return (
     <section className="card selected-run" aria-label="Selected task run">
       <div className="row wrap apart">
-        <h3 className="clip">{run.name}</h3>
+        <h2 className="clip">{run.name}</h2>
         <span className="row wrap">
           <Link to="/task-runs/$id" params={{ id: run.id }} className="button narrow">
             Open

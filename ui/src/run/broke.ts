@@ -53,7 +53,7 @@ export function useBroken(run: FlowRun, nodes: Node[]): Broken {
     { enabled },
   );
   const lastGood = good.data?.items[0] ?? null;
-  const goodGraph = useGraph(lastGood?.id ?? "", enabled && lastGood !== null);
+  const goodGraph = useGraph(lastGood?.id ?? "", lastGood?.state.timestamp ?? "", enabled && lastGood !== null);
   const lines = errors.data?.items ?? [];
   // Those that stand for a nested flow failed because something in it did: what broke comes first.
   const runs = [...(failed.data?.items ?? [])].sort((one, other) => Number(one.child_flow_run_id !== null) - Number(other.child_flow_run_id !== null));

@@ -32,13 +32,13 @@ export default function FlowRuns() {
         <h1>Flow runs</h1>
       </div>
       <Filters search={search} onChange={change} />
-      <FlowRunList search={search} />
+      <FlowRunList search={search} wholesale={Object.keys(search).length > 0} />
     </div>
   );
 }
 
-/** Flow runs that fit, newest first. */
-export function FlowRunList({ search }: { search: RunSearch }) {
+/** Flow runs that fit, newest first; with `wholesale`, things to do to all of them at once. */
+export function FlowRunList({ search, wholesale = false }: { search: RunSearch; wholesale?: boolean }) {
   const query = useMemo(() => queryOf(search), [search]);
   const runs = usePages("GET /api/flow-runs", { query: { ...query, limit: PAGE } }, { kinds: ["flow-run"], keep: true });
   const counts = useAnswer("GET /api/flow-runs/count", { query }, { kinds: ["flow-run"], keep: true });
@@ -65,7 +65,7 @@ export function FlowRunList({ search }: { search: RunSearch }) {
           </Button>
         </div>
       )}
-      {operator && selected.size === 0 && Object.keys(search).length > 0 && (
+      {operator && selected.size === 0 && wholesale && (
         <div className="row wrap">
           <span className="muted">All that fit:</span>
           <BulkButtons onAction={(each) => setAction({ action: each, chosen: { filter: filterOf(search) } })} />
@@ -82,7 +82,9 @@ export function FlowRunList({ search }: { search: RunSearch }) {
         head={
           narrow ? undefined : (
             <>
-              <HeadCell />
+              <HeadCell>
+                <span className="visually-hidden">Selected</span>
+              </HeadCell>
               <HeadCell>State</HeadCell>
               <HeadCell>Run</HeadCell>
               <HeadCell>Tags</HeadCell>

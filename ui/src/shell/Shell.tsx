@@ -40,7 +40,7 @@ function LoggedIn() {
       <a className="skip" href="#main">
         To the content
       </a>
-      <div className="bar-top">
+      <header className="bar-top">
         <Link to="/" className="brand">
           <Sign />
           Dalsegno
@@ -53,8 +53,8 @@ function LoggedIn() {
             Menu
           </Button>
         </div>
-      </div>
-      <div className={`side ${menu ? "open" : ""}`} id="side">
+      </header>
+      <header className={`side ${menu ? "open" : ""}`} id="side">
         <Link to="/" className="brand">
           <Sign />
           Dalsegno
@@ -64,7 +64,7 @@ function LoggedIn() {
         </Button>
         <Navigation />
         <Who name={me.data.name} role={me.data.role} via={me.data.via} />
-      </div>
+      </header>
       <main className="main" id="main" tabIndex={-1}>
         <Outlet />
       </main>

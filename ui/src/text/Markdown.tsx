@@ -3,15 +3,44 @@ import { createElement, type ReactNode } from "react";
 import "./markdown.css";
 import { type Block, type Inline, markdownBlocks, safeAddress } from "./markdown";
 
-export function Markdown({ text }: { text: string }) {
-  return <div className="markdown">{markdownBlocks(text).map(block)}</div>;
+/** Its headings stand below one of level `under`, and skip no level, whatever the text does. */
+export function Markdown({ text, under }: { text: string; under: 1 | 2 | 3 }) {
+  const blocks = markdownBlocks(text);
+  const levels = headingLevels(blocks, under);
+  return (
+    <div className="markdown">
+      {blocks.map((each, key) =>
+        each.kind === "heading" ? heading(each, levels.get(each) ?? 6, key) : block(each, key),
+      )}
+    </div>
+  );
+}
+
+function headingLevels(blocks: Block[], under: number): Map<Block, number> {
+  const headings = blocks.filter((each) => each.kind === "heading");
+  const highest = Math.min(...headings.map((each) => each.level));
+  const levels = new Map<Block, number>();
+  let last = under;
+  for (const each of headings) {
+    last = Math.min(6, last + 1, under + 1 + each.level - highest);
+    levels.set(each, last);
+  }
+  return levels;
+}
+
+function heading(each: Block & { kind: "heading" }, level: number, key: number): ReactNode {
+  return createElement(`h${level}`, { key, className: `level-${each.level}` }, all(each.inside));
 }
 
 function block(each: Block, key: number): ReactNode {
   switch (each.kind) {
     case "heading":
-      // The page's own headings are above these.
-      return createElement(`h${Math.min(6, each.level + 2)}`, { key, className: `level-${each.level}` }, all(each.inside));
+      // Within a quote or a list it heads nothing of the page.
+      return (
+        <p key={key}>
+          <strong>{all(each.inside)}</strong>
+        </p>
+      );
     case "paragraph":
       return <p key={key}>{all(each.inside)}</p>;
     case "code":
@@ -30,7 +59,7 @@ function block(each: Block, key: number): ReactNode {
       );
     case "table":
       return (
-        <div key={key} className="table-wrap" tabIndex={0} role="region" aria-label="Table">
+        <div key={key} className="table-wrap" tabIndex={0} role="group" aria-label="Table">
           <table className="table">
             <thead>
               <tr>

@@ -10,6 +10,8 @@ import "./timeline.css";
 interface Props {
   nodes: Node[];
   attempt: number;
+  /** Of the graph; see there. */
+  version: string | null;
   selected: string | null;
   onSelect: (node: Node | null) => void;
   onOpen: (node: Node) => void;
@@ -17,11 +19,14 @@ interface Props {
 
 const MOST_HEIGHT = 0.56; // of the window
 
-export function Timeline({ nodes, attempt, selected, onSelect, onOpen }: Props) {
+export function Timeline({ nodes, attempt, version, selected, onSelect, onOpen }: Props) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [showsCritical, setShowsCritical] = useState(false);
   const [zoom, setZoom] = useState<{ from: number; to: number } | null>(null);
-  const nested = useGraphs(useMemo(() => [...open], [open]));
+  const nested = useGraphs(
+    useMemo(() => [...open], [open]),
+    version,
+  );
   const rows = useMemo(() => rowsOf(nodes, nested, open), [nodes, nested, open]);
   const going = useMemo(() => rows.some(({ node }) => node.start !== null && node.end === null), [rows]);
   const clock = useClock(going);
@@ -89,7 +94,7 @@ export function Timeline({ nodes, attempt, selected, onSelect, onOpen }: Props) 
     <div className="timeline">
       <div className="timeline-bar">
         <span className="grow muted small number">
-          {nodes.length.toLocaleString()} task runs
+          {nodes.length.toLocaleString()} task {nodes.length === 1 ? "run" : "runs"}
           {nodes.some((node) => node.attempt < attempt) && " · striped ↺: kept from an earlier attempt"}
         </span>
         <Button look="narrow" aria-pressed={showsCritical} onClick={() => setShowsCritical(!showsCritical)}>

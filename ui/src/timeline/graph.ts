@@ -1,7 +1,8 @@
 // The task runs of a flow run as a timeline needs them, made from the columns that the API sends.
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { call } from "../api/client";
-import type { Graph, StateType } from "../api/schema";
+import type { FlowRun, Graph, StateType } from "../api/schema";
+import { ENDED } from "../design/state";
 
 export interface Node {
   id: string;
@@ -56,22 +57,29 @@ function nodeOf(graph: Graph, place: number, superseded: boolean): Node {
   };
 }
 
-function graphQuery(id: string) {
+/** `version` tells one state of a run that has ended from the next; of one that goes on it is null, and the graph is
+ * asked for again whenever task runs change. */
+function graphQuery(id: string, version: string | null) {
   return {
-    queryKey: ["graph", id],
+    queryKey: ["graph", id, version],
     queryFn: ({ signal }: { signal: AbortSignal }) => readGraph(id, signal),
-    meta: { kinds: ["task-run"] },
+    meta: { kinds: version === null ? ["task-run"] : [] },
   };
 }
 
-export function useGraph(id: string, enabled = true) {
-  return useQuery({ ...graphQuery(id), enabled });
+export function versionOf(run: FlowRun): string | null {
+  if (!ENDED.includes(run.state.type)) return null;
+  return JSON.stringify([run.attempt, run.state.timestamp, run.task_run_counts]);
+}
+
+export function useGraph(id: string, version: string | null, enabled = true) {
+  return useQuery({ ...graphQuery(id, version), enabled, placeholderData: keepPreviousData });
 }
 
 /** The graphs of nested flow runs that were unfolded. */
-export function useGraphs(ids: string[]): Map<string, Node[]> {
+export function useGraphs(ids: string[], version: string | null): Map<string, Node[]> {
   return useQueries({
-    queries: ids.map(graphQuery),
+    queries: ids.map((id) => graphQuery(id, version)),
     combine: (answers) => {
       const found = new Map<string, Node[]>();
       answers.forEach((answer, place) => answer.data !== undefined && found.set(ids[place] as string, answer.data));

@@ -71,6 +71,7 @@ export class Axis {
 }
 
 const LEAST_BREAK = 0.25; // of the time in which something ran
+const SHORTEST_BREAK = 1_000; // milliseconds
 const SHOWN_BREAK = 0.03;
 
 export function axisOf(spans: { start: number; end: number }[]): Axis {
@@ -83,7 +84,7 @@ export function axisOf(spans: { start: number; end: number }[]): Axis {
     else merged.push({ ...span });
   }
   const busy = Math.max(1, merged.reduce((sum, span) => sum + span.end - span.start, 0));
-  const least = busy * LEAST_BREAK;
+  const least = Math.max(SHORTEST_BREAK, busy * LEAST_BREAK);
   const gap = busy * SHOWN_BREAK;
   const pieces: Piece[] = [];
   for (const span of merged) {

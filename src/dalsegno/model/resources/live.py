@@ -6,7 +6,20 @@ from uuid import UUID
 
 import msgspec
 
-KINDS = frozenset({"flow-run", "task-run", "log", "artifact", "variable", "event", "concurrency-limit"})
+KINDS = frozenset(
+    {
+        "flow-run",
+        "task-run",
+        "log",
+        "artifact",
+        "variable",
+        "event",
+        "concurrency-limit",
+        "deployment",
+        "work-pool",
+        "worker",
+    }
+)
 
 
 class Change(msgspec.Struct):

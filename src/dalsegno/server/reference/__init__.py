@@ -34,6 +34,8 @@ _TAGS = (
     Tag("Artifacts", "What runs left for people to look at."),
     Tag("Variables", "Named values that flows share."),
     Tag("Concurrency limits", "How much is done at one time, and who waits."),
+    Tag("Deployments", "Flows that can be asked for by name: what they are, when they run, and asking for a run."),
+    Tag("Work pools", "Where runs of deployments wait, and the workers that execute them."),
     Tag("Live", "What changes, as it changes."),
     Tag("Access", "Who may use the server, and what they changed."),
     Tag("Server", "The server itself."),
