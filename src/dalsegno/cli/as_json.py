@@ -25,6 +25,8 @@ IDS = frozenset(
         "child_flow_run_id",
         "forked_from",
         "process_id",
+        "deployment_id",
+        "schedule_id",
     }
 )
 TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", "last_run", "expires", "acquired"}) | {
@@ -34,6 +36,11 @@ TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", 
     "begun",
     "deadline",
     "answered",
+    "started",
+    "last_seen",
+    "last_polled",
+    "tick",
+    "anchor_date",
 }
 
 
