@@ -20,7 +20,7 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent
 STATIC = SOURCES.parent / "src" / "dalsegno" / "server" / "static"
-_NOT_BUILT_FROM = {"node_modules", "dist", "__pycache__", "schema.d.ts"}
+_NOT_BUILT_FROM = {"node_modules", "dist", "test", "__pycache__", "schema.d.ts"}
 _NOTE = "built-from"
 _LEAST_NODE = (20, 19)
 _TOO_SMALL = 1_024
@@ -43,7 +43,7 @@ def build() -> None:
         if is_built():
             return
         npm = find_npm()
-        install(npm)
+        _install(npm)
         output = SOURCES / "dist"
         _run([*npm, "run", "build", "--", "--outDir", str(output), "--emptyOutDir"], "The page was not built")
         _compress(output)
@@ -53,7 +53,12 @@ def build() -> None:
 
 
 def install(npm: list[str]) -> None:
-    """Install the packages that the lock names, unless they are there."""
+    """Install the packages that the lock names, unless they are there. Raises CannotBuild."""
+    with _one_at_a_time():
+        _install(npm)
+
+
+def _install(npm: list[str]) -> None:
     lock = (SOURCES / "package-lock.json").read_bytes()
     digest = hashlib.sha256(lock).hexdigest()
     note = SOURCES / "node_modules" / ".installed-from"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dalsegno._engine.states import State
     from dalsegno.client import get_client
     from dalsegno.context import tags
+    from dalsegno.deployments import aserve, deploy, serve
     from dalsegno.exceptions import Skip
     from dalsegno.flow_runs import fork_flow_run, retry_flow_run, set_task_result, sleep
     from dalsegno.flows import Flow, flow
@@ -39,6 +40,8 @@ _HOMES = {
     "Task": "tasks",
     "Transaction": "transactions",
     "allow_failure": "_engine.annotations",
+    "aserve": "deployments.serving",
+    "deploy": "deployments.deploying",
     "apause_flow_run": "pausing",
     "aresume_flow_run": "pausing",
     "asuspend_flow_run": "pausing",
@@ -52,6 +55,7 @@ _HOMES = {
     "pause_flow_run": "pausing",
     "resume_flow_run": "pausing",
     "retry_flow_run": "flow_runs",
+    "serve": "deployments.serving",
     "set_task_result": "flow_runs",
     "skip": "_engine.skipping",
     "sleep": "flow_runs",
@@ -69,6 +73,8 @@ __all__ = [
     "Transaction",
     "__version__",
     "allow_failure",
+    "aserve",
+    "deploy",
     "apause_flow_run",
     "aresume_flow_run",
     "asuspend_flow_run",
@@ -82,6 +88,7 @@ __all__ = [
     "quote",
     "resume_flow_run",
     "retry_flow_run",
+    "serve",
     "set_task_result",
     "skip",
     "sleep",
@@ -98,6 +105,7 @@ _MODULES = {
     "client",
     "compat",
     "context",
+    "deployments",
     "exceptions",
     "flow_runs",
     "flows",

@@ -161,6 +161,22 @@ class EntrypointError(DalsegnoException):
     """A text is no entry point, or what it names cannot be found."""
 
 
+class CodeUnavailable(DalsegnoException):
+    """The code of a deployment cannot be fetched; the message says from where, and why, without secrets."""
+
+
+class StepError(DalsegnoException):
+    """A step of a deployment (build, push, pull) failed; the message says which, and why."""
+
+
+class TemplateError(DalsegnoException, ValueError):
+    """A placeholder `{{ ... }}` cannot be filled in; the message says which, and what there is."""
+
+
+class ProjectFileError(DalsegnoException, ValueError):
+    """A file of deployments (`dalsegno.yaml`) cannot be read; the message says where in it, and what was meant."""
+
+
 class ConfigurationError(DalsegnoException):
     """A setting, or a combination of arguments, cannot work."""
 

@@ -9,7 +9,8 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, overload
 
 from dalsegno._backend.connect import connect
 from dalsegno._engine import calling, map_calls, naming
@@ -19,12 +20,26 @@ from dalsegno._engine.futures import FlowRunFuture, FutureList
 from dalsegno._engine.options import NotSet, check_timeout
 from dalsegno._engine.retrying import RetryDelays, retry_policy
 from dalsegno._engine.states import State
+from dalsegno.deployments.deployable import Deployable
 from dalsegno.model.records import EntryPoint, FlowDefinition, TaskDefinition
 from dalsegno.model.words import random_run_name
 from dalsegno.settings import get_current_settings
 from dalsegno.tasks import Task
 
-__all__ = ["Flow", "FlowOptions", "flow", "load_flow_from_entrypoint", "select_flow"]
+if TYPE_CHECKING:
+    from dalsegno.deployments import aserve, deploy, serve
+
+__all__ = [
+    "Flow",
+    "FlowDecorator",
+    "FlowOptions",
+    "aserve",
+    "deploy",
+    "flow",
+    "load_flow_from_entrypoint",
+    "select_flow",
+    "serve",
+]
 
 P = ParamSpec("P")
 S2 = ParamSpec("S2")
@@ -60,7 +75,7 @@ class FlowOptions(TypedDict, total=False):
     on_crashed: Sequence[Hook] | None
 
 
-class Flow(Decorated[P, R]):
+class Flow(Deployable, Decorated[P, R]):
     """A flow; made by the decorator `flow`. `fn` is the function itself.
 
     Raises on decoration: ReservedArgumentError, InvalidNameError, TypeError or ValueError for options that cannot be.
@@ -345,6 +360,7 @@ class Flow(Decorated[P, R]):
         fn: Any = self.fn if self._wrapper is None else self._wrapper(self.fn)
         new: Flow[P, R] = type(self)(fn, **{**self._options, **hooks, **options})
         new.bound_to = self.bound_to
+        new.origin = self.origin
         return new
 
     @overload
@@ -396,60 +412,75 @@ def _runner(runner: Any) -> Any:
     return runner() if isinstance(runner, type) else runner
 
 
-@overload
-def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
-@overload
-def flow(
-    fn: None = None,
-    /,
-    *,
-    name: str | None = None,
-    version: str | None = None,
-    flow_run_name: Any = None,
-    retries: int | None = None,
-    retry_delay_seconds: RetryDelays = None,
-    task_runner: Any = None,
-    description: str | None = None,
-    timeout_seconds: float | None = None,
-    validate_parameters: bool = True,
-    persist_result: bool | None = None,
-    result_storage: Any = None,
-    result_serializer: Any = None,
-    cache_result_in_memory: bool = True,
-    log_prints: bool | None = None,
-    state_handlers: Sequence[Hook] | None = None,
-    on_running: Sequence[Hook] | None = None,
-    on_completion: Sequence[Hook] | None = None,
-    on_failure: Sequence[Hook] | None = None,
-    on_cancellation: Sequence[Hook] | None = None,
-    on_crashed: Sequence[Hook] | None = None,
-) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
-def flow(fn: Any = None, /, **options: Any) -> Any:
-    """Make a flow of a function. Works bare and with arguments.
+class FlowDecorator:
+    """The decorator `flow`, which also loads flows from elsewhere: ``flow.from_source(...)``."""
 
-    Args:
-        name: By default the function's name with dashes for underscores; it must not hold ``/ % & < >``.
-        version: By default a hash of the flow's file.
-        flow_run_name: A template over the parameters (``"nightly {day}"``), or a function that returns a name.
-        retries: How often a failed body runs again; what completed in it is not run again.
-        retry_delay_seconds: A number, a list of numbers, or a function of the number of retries.
-        task_runner: Where submitted tasks run: an instance or class of `dalsegno.task_runners`.
-        timeout_seconds: The body is ended after so long; the state is then TimedOut.
-        validate_parameters: Whether parameters are checked and coerced by the annotations.
-        persist_result, result_storage, result_serializer: Whether, where and how results are kept, of the flow and
-            of its tasks that do not say otherwise.
-        log_prints: Whether `print` writes to the run's log.
-        state_handlers: ``fn(flow, old_state, new_state) -> State | None``, called at each change.
-        on_running, on_completion, on_failure, on_cancellation, on_crashed: Hooks, ``fn(flow, flow_run, state)``.
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        fn: None = None,
+        /,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        flow_run_name: Any = None,
+        retries: int | None = None,
+        retry_delay_seconds: RetryDelays = None,
+        task_runner: Any = None,
+        description: str | None = None,
+        timeout_seconds: float | None = None,
+        validate_parameters: bool = True,
+        persist_result: bool | None = None,
+        result_storage: Any = None,
+        result_serializer: Any = None,
+        cache_result_in_memory: bool = True,
+        log_prints: bool | None = None,
+        state_handlers: Sequence[Hook] | None = None,
+        on_running: Sequence[Hook] | None = None,
+        on_completion: Sequence[Hook] | None = None,
+        on_failure: Sequence[Hook] | None = None,
+        on_cancellation: Sequence[Hook] | None = None,
+        on_crashed: Sequence[Hook] | None = None,
+    ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+        """Make a flow of a function. Works bare and with arguments.
 
-    Example:
-        >>> @flow(log_prints=True)
-        ... def nightly(day: str = "2026-01-31"): ...
-        >>> nightly()
-    """
-    if fn is None:
-        return partial(Flow[..., Any], **options)
-    return Flow(fn, **options)
+        Args:
+            name: By default the function's name with dashes for underscores; it must not hold ``/ % & < >``.
+            version: By default a hash of the flow's file.
+            flow_run_name: A template over the parameters (``"nightly {day}"``), or a function that returns a name.
+            retries: How often a failed body runs again; what completed in it is not run again.
+            retry_delay_seconds: A number, a list of numbers, or a function of the number of retries.
+            task_runner: Where submitted tasks run: an instance or class of `dalsegno.task_runners`.
+            timeout_seconds: The body is ended after so long; the state is then TimedOut.
+            validate_parameters: Whether parameters are checked and coerced by the annotations.
+            persist_result, result_storage, result_serializer: Whether, where and how results are kept, of the flow and
+                of its tasks that do not say otherwise.
+            log_prints: Whether `print` writes to the run's log.
+            state_handlers: ``fn(flow, old_state, new_state) -> State | None``, called at each change.
+            on_running, on_completion, on_failure, on_cancellation, on_crashed: Hooks, ``fn(flow, flow_run, state)``.
+
+        Example:
+            >>> @flow(log_prints=True)
+            ... def nightly(day: str = "2026-01-31"): ...
+            >>> nightly()
+        """
+        if fn is None:
+            return partial(Flow[..., Any], **options)
+        return Flow(fn, **options)
+
+    def from_source(self, source: Any, entrypoint: str | Path) -> Flow[..., Any]:
+        """Load a flow from a repository, a URL or a folder: see `Flow.from_source`."""
+        return Flow.from_source(source, entrypoint)
+
+    async def afrom_source(self, source: Any, entrypoint: str | Path) -> Flow[..., Any]:
+        """Do what `from_source` does, beside the loop."""
+        return await asyncio.to_thread(self.from_source, source, entrypoint)
+
+
+flow = FlowDecorator()
 
 
 def select_flow(
@@ -471,3 +502,11 @@ def load_flow_from_entrypoint(entrypoint: str, use_placeholder_flow: bool = True
     from dalsegno._engine.entrypoints import load_flow
 
     return load_flow(entrypoint, Flow)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("serve", "aserve", "deploy"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dalsegno import deployments
+
+    return getattr(deployments, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from tests.behaviour.bodies import OutOfStock, fail
 
 from dalsegno import flow, task
-from dalsegno.exceptions import ConfigurationError
+from dalsegno.context import FlowRunContext
+from dalsegno.exceptions import ConfigurationError, RunCancelled
 from dalsegno.locking.memory import MemoryLockManager
 from dalsegno.results import ResultStore
 from dalsegno.runtime import flow_run
@@ -300,3 +302,24 @@ def test_async_code_has_the_same(journal: Journal) -> None:
     with pytest.raises(OutOfStock):
         asyncio.run(orders(True))
     assert journal.notes == ["do a", "commit a", "do a", "undo a"]
+
+
+@pytest.mark.behaviour(167)
+def test_what_a_cancelled_run_takes_back_is_not_broken_off_by_the_same_wish() -> None:
+    journal = Journal()
+    first = journal.step("first")
+    # Long enough for the wish to come by a signal too.
+    first.on_rollback(lambda _: time.sleep(0.1))
+
+    @flow
+    def outer() -> None:
+        with transaction():
+            first()
+            scope = FlowRunContext.get()
+            assert scope is not None
+            scope.session.on_cancel_requested()
+            first()
+
+    with pytest.raises(RunCancelled):
+        outer()
+    assert journal.notes == ["do first", "undo first"]

@@ -23,8 +23,8 @@ AWAY_FROM, AWAY_UNTIL = 5, 8
 SIZES = [380] * (KILLS + AWAY_UNTIL - AWAY_FROM) + [58]
 SECONDS = [AWAY / 3 if AWAY_FROM <= block < AWAY_UNTIL else 0.8 for block in range(len(SIZES))]
 TASKS = sum(SIZES) + len(SIZES)
-MOST_TIMES_AS_LONG = 2.0
-"""What is promised is 1.5 on a quiet machine; the measured ratio is printed. A busy machine has its own delays."""
+MOST_TIMES_AS_LONG = 1.5
+"""The measured ratio is printed; with other work on the machine it was 1.11 too."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,7 +16,7 @@ def test_the_services_of_the_server_are_listed(dalsegno: Dalsegno, monkeypatch: 
         lines = dalsegno("server", "services", "ls").output.splitlines()
         listed = dalsegno("server", "services", "ls", "-o", "json").json
     backend.close()
-    assert [line.split()[0] for line in lines] == ["NAME", "reaper", "retention", "access"]
+    assert [line.split()[0] for line in lines] == ["NAME", "reaper", "scheduler", "workers", "retention", "access"]
     assert [service["interval"] for service in listed] == [2.0, 60.0, 600.0]
 
 

@@ -136,6 +136,7 @@ KINDS = {
     "submitted coroutines": ASYNC_SUBMITTED,
     "nested flow": NESTED,
 }
+SLEEPERS = {DIRECT, IN_BODY, NESTED}
 every_kind = pytest.mark.parametrize("text", KINDS.values(), ids=KINDS.keys())
 
 
@@ -159,6 +160,17 @@ def until_stuck(started: Started, text: str) -> None:
         return
     if text is ASYNC_SUBMITTED:
         started.until("stuck")
+    if text in SLEEPERS:
+        until_asleep(started.process.pid)
+
+
+def until_asleep(pid: int) -> None:
+    """Wait until the main thread of a process sleeps in the kernel: Python does not see a signal that comes between
+    its last look and the call, and no program of Python would be woken by it."""
+    place = Path(f"/proc/{pid}/wchan")
+    give_up = time.monotonic() + 5.0
+    while "nanosleep" not in place.read_text() and time.monotonic() < give_up:
+        time.sleep(0.002)
 
 
 def seconds_to_end(started: Started) -> tuple[float, Ended]:

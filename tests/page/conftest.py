@@ -37,6 +37,8 @@ def built_page() -> None:
     builder = load(ROOT / "ui" / "build.py")
     try:
         builder.build()
+        # Tests need some of the packages that it was built with.
+        builder.install(builder.find_npm())
     except builder.CannotBuild as error:
         pytest.skip(f"The page cannot be built here: {error}")
 

@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from dalsegno import flow, get_run_logger, tags, task
+from dalsegno import flow, get_run_logger, pause_flow_run, tags, task
 from dalsegno.artifacts import (
     create_image_artifact,
     create_link_artifact,
@@ -16,6 +16,7 @@ from dalsegno.artifacts import (
     create_progress_artifact,
     create_table_artifact,
 )
+from dalsegno.input import RunInput
 
 DOWN = "RATES_DOWN"
 PIXEL = (
@@ -172,6 +173,22 @@ def talks(lines: int, folder: str) -> None:
     while not (Path(folder) / "go").exists():
         time.sleep(0.05)
     log.info("the last word")
+
+
+class Approval(RunInput):
+    """What a person decides."""
+
+    approved: bool
+    reason: str
+    copies: int = 1
+
+
+@flow
+def asks() -> str:
+    """Wait for a person's word."""
+    step(1)
+    approval = pause_flow_run(wait_for_input=Approval.with_initial_data("Publish the **report**?"), timeout=120)
+    return f"{approval.approved} {approval.reason} {approval.copies}"
 
 
 @flow

@@ -182,6 +182,17 @@ def test_queues_go_by_their_priority_and_runs_by_theirs(backend: StoreBackend, p
     assert [claim(backend), claim(backend), claim(backend), claim(backend)] == [[three], [two], [one], []]
 
 
+def test_runs_of_a_queue_that_is_deleted_go_on_in_the_default_one(backend: StoreBackend, pool: str) -> None:
+    backend.create_queue(NewQueue(work_pool_name=pool, name="special"))
+    made = backend.apply_deployment(spec_of(work_pool_name=pool))
+    id = run_of(backend, made, work_queue_name="special")
+    assert claim(backend, queues=["default"]) == []
+    assert backend.delete_queue(pool, "special")
+    assert claim(backend, queues=["default"]) == [id]
+    with pytest.raises(InvalidRequest, match="Deployment 'etl/nightly' uses the work pool 'machines'"):
+        backend.delete_pool(pool)
+
+
 @pytest.mark.parametrize("what", ["pool", "queue", "deployment"])
 def test_nothing_starts_beyond_a_limit(backend: StoreBackend, pool: str, what: str) -> None:
     made = backend.apply_deployment(spec_of(work_pool_name=pool, concurrency_limit=2 if what == "deployment" else None))

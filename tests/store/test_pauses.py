@@ -113,6 +113,8 @@ def test_a_suspended_run_belongs_to_no_process_and_holds_nothing(backend: StoreB
     # Neither the end of its process nor the silence of its holder means anything to it.
     later = now() + 1000 * SECOND
     assert crashes.find_crashed(backend.database, later) + crashes.find_idle_claims(backend.database, later) == 0
+    # Nor what whoever watched its process says of its end.
+    assert backend.crash_attempt(run.id, run.attempt, "exit status 1") is False
     assert state_of(backend, run) == "Suspended"
     assert claim(backend, elsewhere()) == []
 

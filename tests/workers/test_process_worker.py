@@ -7,7 +7,10 @@ import time
 
 import pytest
 from tests.guarantees.processes import Started
-from tests.workers.workshop import Workshop, is_told
+from tests.workers.workshop import Workshop, is_told, lives
+
+from dalsegno.flow_runs import resume_flow_run
+from dalsegno.model.ids import id_text
 
 pytestmark = pytest.mark.embedded
 
@@ -18,21 +21,6 @@ def job(number=0):
     note(f"{number} {os.getpid()} {os.getppid()} {os.getcwd()} {time.time()}")
     return number
 """
-
-
-def test_every_run_has_a_process_of_its_own_in_the_folder_of_its_deployment(workshop: Workshop) -> None:
-    workshop.write(JOB)
-    ids = [workshop.ask(parameters={"number": number}) for number in range(3)]
-    ended = workshop.worker("--run-once", "--limit", "2")
-    with ended:
-        output = ended.end(120).output
-    assert [workshop.run(id).state.name for id in ids] == ["Completed"] * 3
-    lines = [line.split() for line in workshop.noted()]
-    assert sorted(line[0] for line in lines) == ["0", "1", "2"]
-    assert len({line[1] for line in lines}) == 3, "a process each"
-    assert len({line[2] for line in lines}) == 1, "all forked from one template"
-    assert {line[3] for line in lines} == {str(workshop.folder)}
-    assert output.count("said by the flow") == 3
 
 
 def test_a_waiting_worker_begins_a_run_at_once(workshop: Workshop) -> None:
@@ -89,27 +77,6 @@ def job():
         stop(worker)
 
 
-def test_a_worker_that_is_told_to_end_waits_for_what_it_began_and_claims_nothing_more(workshop: Workshop) -> None:
-    workshop.write("""
-@flow
-def job():
-    note("begun")
-    while not os.path.exists("go-on"):
-        time.sleep(0.02)
-""")
-    with workshop.worker("--limit", "1") as worker:
-        running = workshop.ask()
-        waiting = workshop.ask()
-        workshop.when_noted()
-        worker.process.terminate()
-        workshop.when(lambda: is_told(worker, "claims nothing any more"))
-        (workshop.folder / "go-on").touch()
-        assert worker.end(60).status == 0
-    assert workshop.run(running).state.name == "Completed"
-    assert workshop.run(waiting).state.name == "Scheduled"
-    assert workshop.backend.list_workers("pool") == []
-
-
 def test_told_twice_it_ends_at_once_and_what_it_broke_off_is_recovered(workshop: Workshop) -> None:
     workshop.write("""
 @flow
@@ -138,3 +105,29 @@ def stop(worker: Started) -> None:
     """End a worker in peace."""
     worker.process.terminate()
     assert worker.end(60).status == 0, worker.errors
+
+
+def test_a_suspended_run_gives_its_process_back_and_goes_on_in_another(workshop: Workshop) -> None:
+    workshop.write("""
+from dalsegno.flow_runs import suspend_flow_run
+
+@task
+def step(number):
+    note(f"{number} {os.getpid()}")
+
+@flow
+def job():
+    step(1)
+    suspend_flow_run()
+    step(2)
+""")
+    with workshop.worker() as worker:
+        id = workshop.ask()
+        workshop.until(id, "Suspended", "Completed")
+        workshop.when(lambda: not lives(int(workshop.noted()[0].split()[1])))
+        assert workshop.run(id).state.name == "Suspended"
+        resume_flow_run(id_text(id))
+        assert workshop.until(id, "Completed", "Crashed", "Failed").state.name == "Completed"
+        stop(worker)
+    assert [line.split()[0] for line in workshop.noted()] == ["1", "2"]
+    assert len({line.split()[1] for line in workshop.noted()}) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.workers.test_process_worker import stop
 from tests.workers.workshop import Workshop, is_told
 
 pytestmark = pytest.mark.embedded
@@ -56,42 +55,6 @@ def job():
     with workshop.worker("--run-once", settings={"DALSEGNO_WORKER_START_METHOD": "spawn"}) as worker:
         assert worker.end(120).status == 0
     assert workshop.noted() == ["spawned"]
-
-
-def test_an_edited_helper_is_seen_by_the_next_run(workshop: Workshop) -> None:
-    workshop.write("SAYS = 'as it was'\n", "helper.py")
-    workshop.write("""
-from helper import SAYS
-
-@flow
-def job():
-    note(f"{os.getppid()} {SAYS}")
-""")
-    with workshop.worker() as worker:
-        for _ in range(2):
-            workshop.until(workshop.ask(), "Completed")
-        workshop.write("SAYS = 'edited since'\n", "helper.py")
-        workshop.until(workshop.ask(), "Completed")
-        stop(worker)
-    lines = [line.split(" ", 1) for line in workshop.noted()]
-    assert [line[1] for line in lines] == ["as it was", "as it was", "edited since"]
-    assert lines[0][0] == lines[1][0] != lines[2][0]
-
-
-def test_no_variable_of_one_run_reaches_another(workshop: Workshop) -> None:
-    workshop.write("""
-AT_IMPORT = os.environ.get("REGION")
-
-@flow
-def job():
-    note(f"{AT_IMPORT} {os.environ.get('REGION')} {os.environ.get('TOKEN')}")
-    os.environ["TOKEN"] = "set by a run"
-""")
-    with workshop.worker() as worker:
-        for variables in ({"env": {"REGION": "eu", "TOKEN": "secret"}}, {"env": {"REGION": "us"}}, {}, {}):
-            workshop.until(workshop.ask(job_variables=variables), "Completed")
-        stop(worker)
-    assert workshop.noted() == ["eu eu secret", "us us None", "None None None", "None None None"]
 
 
 def test_code_that_cannot_be_loaded_is_shown_by_the_run_and_its_deployment(workshop: Workshop) -> None:

@@ -100,13 +100,14 @@ def report_drain(
 ) -> None:
     """Ask for many runs that nobody executes yet, and report how fast they are then worked off, the start of what
     executes them included."""
-    failed = count("FAILED", "CRASHED")
+    # The server may remember runs of other cases whose end nobody told it of.
+    left, failed = count(*UNFINISHED), count("FAILED", "CRASHED")
     for _ in range(probe.size()):
         request()
-    probe.require(count(*UNFINISHED) >= probe.size(), "not all runs wait")
+    probe.require(count(*UNFINISHED) > left, "no run waits")
     began = time.perf_counter()
     with executed():
-        until(lambda: count(*UNFINISHED) == 0, "the last run's end", 0.25)
+        until(lambda: count(*UNFINISHED) <= left, "the last run's end", 0.25)
         took = time.perf_counter() - began
     probe.require(count("FAILED", "CRASHED") == failed, "some runs failed")
     probe.report(flow_runs_per_minute=probe.size() / took * 60)

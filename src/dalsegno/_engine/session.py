@@ -236,12 +236,15 @@ def journal_for(backend: Backend) -> Journal:
     return journal
 
 
-def close_journals(backend: Backend | None = None) -> None:
-    """Deliver what is left and end the journals, or that of one backend: at exit, and between tests."""
+def close_journals(backend: Backend | None = None, *, tidy: bool = True) -> None:
+    """Deliver what is left and end the journals, or that of one backend: at exit, and between tests.
+
+    Without `tidy` it leaves to others what retention asks for.
+    """
     for key, journal in list(_journals.items()):
         if backend is None or journal.backend is backend:
             del _journals[key]
-            journal.close()
+            journal.close(tidy=tidy)
 
 
 def _close_at_exit() -> None:

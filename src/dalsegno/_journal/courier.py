@@ -159,7 +159,7 @@ class Courier:
             if self._failures > failures and self._last_error is not None:
                 raise self._last_error
 
-    def close(self, *, complete: bool) -> None:
+    def close(self, *, complete: bool, tidy: bool = True) -> None:
         self._ear.close()
         with self._changed:
             thread = self._thread

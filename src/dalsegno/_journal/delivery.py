@@ -74,8 +74,11 @@ class Delivery(Protocol):
         """Deliver all that is kept on this machine by processes that are gone, and by this one. Raises BackendError."""
         ...
 
-    def close(self, *, complete: bool) -> None:
-        """Deliver what can be, and if all was sent (`complete`) say that the process ends in order."""
+    def close(self, *, complete: bool, tidy: bool = True) -> None:
+        """Deliver what can be, and if all was sent (`complete`) say that the process ends in order.
+
+        With `tidy` the process does its share of what retention asks for.
+        """
         ...
 
 
@@ -117,10 +120,11 @@ class Direct:
     def catch_up(self) -> None:
         """Do nothing: nothing is kept elsewhere."""
 
-    def close(self, *, complete: bool) -> None:
+    def close(self, *, complete: bool, tidy: bool = True) -> None:
         self._ear.close()
         if complete:
-            self._clean_up()
+            if tidy:
+                self._clean_up()
             self._backend.end_process(self._sender.process.id)
 
     def _heard(self) -> None:

@@ -166,8 +166,8 @@ class Journal:
         """Deliver what waits on this machine's disk for the backend to be back. Raises BackendError if it is not."""
         self._delivery.catch_up()
 
-    def close(self) -> None:
-        """Deliver what is left, say that the process ends, and end the thread."""
+    def close(self, *, tidy: bool = True) -> None:
+        """Deliver what is left, say that the process ends, and end the thread; see `Delivery.close`."""
         thread = self._thread
         if thread is None and not (self._process_sent or self._anything()):
             self._delivery.close(complete=False)
@@ -179,7 +179,7 @@ class Journal:
             complete = True
         finally:
             try:
-                self._delivery.close(complete=complete)
+                self._delivery.close(complete=complete, tidy=tidy)
             finally:
                 self._given_up = True
                 self._urgent.set()

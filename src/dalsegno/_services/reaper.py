@@ -20,7 +20,8 @@ def interval(lease: int) -> float:
 def tick(database: Database, lease: int, now: int) -> int:
     """Note that leases can be renewed here, then end those that were not; return how many ended."""
     # First, for what it notes says whether anybody can be blamed.
-    database.write(lambda connection: leases.note_served(connection, lease, now), express=True, repeatable=True)
+    if not database.read(lambda connection: leases.is_noted(connection, lease, now)):
+        database.write(lambda connection: leases.note_served(connection, lease, now), express=True, repeatable=True)
     ended = crashes.find_crashed(database, now) + crashes.find_idle_claims(database, now)
     ended += pauses.expire(database, now)
     if database.read(slots.any_with_lease):

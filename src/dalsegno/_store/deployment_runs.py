@@ -46,14 +46,14 @@ def request(connection: Connection, asked: DeploymentRun, now: int) -> Requested
     if row is None:
         raise ObjectNotFound(f"There is no deployment {id_text(asked.deployment_id)}.")
     spec = msgspec.msgpack.decode(row[0], type=DeploymentSpec)
+    parameters = {**spec.parameters, **asked.parameters}
+    if spec.enforce_parameter_schema:
+        check_parameters(f"{spec.flow_name}/{spec.name}", spec.parameter_schema, parameters)
     id = new_id()
     if asked.idempotency_key is not None:
         key = hashlib.sha256(asked.deployment_id + asked.idempotency_key.encode()).digest()
         if not connection.execute(_TAKE_KEY, (key, id, asked.deployment_id)).rowcount:
             return _asked_before(connection, key)
-    parameters = {**spec.parameters, **asked.parameters}
-    if spec.enforce_parameter_schema:
-        check_parameters(f"{spec.flow_name}/{spec.name}", spec.parameter_schema, parameters)
     due = now if asked.due is None else asked.due
     name = asked.name or random_run_name()
     _write_run(connection, asked, spec, id, name, parameters, due, now)

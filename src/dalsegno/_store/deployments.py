@@ -26,7 +26,7 @@ _COLUMNS = "id, said, spec, version_number, queue_id, problem, created, updated"
 _INSERT = """
     INSERT INTO deployment (id, flow_name, name, said, spec, version_number, queue_id, concurrency_limit,
         collision_strategy, start_rate, next_start, paused, problem, created, updated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, NULL, ?, ?) ON CONFLICT DO NOTHING
 """
 _UPDATE = """
     UPDATE deployment SET said = ?, spec = ?, version_number = ?, queue_id = ?, concurrency_limit = ?,
@@ -58,7 +58,8 @@ def apply(connection: Connection, said: DeploymentSpec, now: int) -> DeploymentV
         return _create(connection, said, now)
     id, before, spec, number = row[0], _decode(row[1]), _decode(row[2]), row[3]
     merged = merging.merge_deployment(said, before, spec)
-    if said != before:
+    # Whoever ends serving a deployment pauses it: what is deployed is the same.
+    if msgspec.structs.replace(said, paused=before.paused) != before:
         number = _keep_version(connection, id, said, now)
     _write(connection, id, said, merged, number, now)
     schedules.deploy(connection, id, said.schedules, merged.paused, now)
@@ -157,11 +158,13 @@ def _create(connection: Connection, said: DeploymentSpec, now: int) -> Deploymen
     id = new_id()
     queue = _queue_of(connection, said, now)
     packed = _encode(said)
-    connection.execute(
+    made = connection.execute(
         _INSERT,
         (id, said.flow_name, said.name, packed, packed, 1, queue, said.concurrency_limit, said.collision_strategy,
          said.start_rate, int(said.paused), now, now),
     )  # fmt: skip
+    if not made.rowcount:
+        return apply(connection, said, now)  # another has just made it
     _keep_version(connection, id, said, now)
     schedules.deploy(connection, id, said.schedules, said.paused, now)
     return read(connection, id, now)

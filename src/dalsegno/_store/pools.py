@@ -162,6 +162,10 @@ def delete_queue(connection: Connection, pool: str, name: str, now: int) -> bool
     if name == DEFAULT_QUEUE:
         raise InvalidRequest(f"Each work pool has a queue {DEFAULT_QUEUE!r}: delete the pool, or pause the queue.")
     _check_unused(connection, "work_queue.id = ?", found.id, f"queue {name!r} of work pool {pool!r}")
+    # Runs that were asked for in it go on in the default one.
+    default = read_queue(connection, pool, DEFAULT_QUEUE, now).id
+    for table in ("ready", "run_request"):
+        connection.execute(f"UPDATE {table} SET queue_id = ? WHERE queue_id = ?", (default, found.id))
     connection.execute("DELETE FROM work_queue WHERE id = ?", (found.id,))
     return True
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 
+_NEED_NO_WORDS = ("deploy", "init")
+"""Commands that do something when nothing follows them; the others explain themselves."""
+
+
 def call(word: str, arguments: Sequence[str]) -> int:
     """Run the command that `word` names with the arguments after it, and return the exit code."""
     words, with_traceback = take_traceback_flag(arguments)
@@ -68,7 +72,7 @@ def invoke(app: App, words: Sequence[str]) -> int:
 
     whole = App(name="dalsegno", version_flags=[])
     whole.command(app)
-    arguments = [*app.name, *(words or ["--help"])]
+    arguments = [*app.name, *(words or ([] if app.name[0] in _NEED_NO_WORDS else ["--help"]))]
     try:
         code = whole(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

@@ -1,4 +1,4 @@
-"""`dalsegno flow`: the flows that have run."""
+"""`dalsegno flow`: the flows that have run; how one is served is in `flow_serve`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dalsegno.cli import times
 from dalsegno.cli.filters import check_limit
+from dalsegno.cli.flow_serve import serve
 from dalsegno.cli.listing import Table, show_list, with_one_more
 from dalsegno.cli.opening import open_backend
 from dalsegno.cli.options import All, Limit, Output, group
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 NONE = "No flows yet: run one with `python your_flow.py` or `dalsegno run FILE.py`."
 PAGE = 500
 
-app = group("flow", "List flows.")
+app = group("flow", "List flows; serve one.")
+app.command(serve)
 
 
 @app.command

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dalsegno._engine.context import FlowRunContext
+from dalsegno._engine.deployed import current_deployment
+from dalsegno.model.ids import id_text
 from dalsegno.runtime._attributes import Getters, read_attribute
 
 if TYPE_CHECKING:
@@ -63,6 +65,17 @@ def _run_count() -> int:
     return 0 if run is None else run.run_count
 
 
+def _parents_deployment_id() -> str | None:
+    scope = FlowRunContext.get()
+    deployment = current_deployment()
+    return None if deployment is None or scope is None or scope.parent is None else id_text(deployment.id)
+
+
+def _job_variables() -> dict[str, Any] | None:
+    deployment = current_deployment()
+    return None if deployment is None else dict(deployment.job_variables)
+
+
 _GETTERS: Getters = {
     "id": lambda: _text("id"),
     "tags": _tags,
@@ -74,11 +87,11 @@ _GETTERS: Getters = {
     "parent_flow_run_id": lambda: _text("parent_flow_run_id"),
     "root_flow_run_id": lambda: _text("root_flow_run_id"),
     "run_count": _run_count,
-    # A flow that was called has neither a deployment nor a server.
-    "parent_deployment_id": lambda: None,
+    "parent_deployment_id": _parents_deployment_id,
+    # A run knows no server.
     "api_url": lambda: None,
     "ui_url": lambda: None,
-    "job_variables": lambda: None,
+    "job_variables": _job_variables,
 }
 
 if not TYPE_CHECKING:

@@ -61,7 +61,7 @@ class Wishes:
                 heard = self._database.wait_for_wish(_TURN)
             except BackendUnavailable:
                 self._stopped.wait(_AGAIN)
-                heard = True  # while it was away, anything may have been wanted
+                continue
             except BackendError:
                 return  # it was closed
             if heard and not self._loop.is_closed():

@@ -226,6 +226,12 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     ] = 8192
 
 
+class RunnerSettings(msgspec.Struct, frozen=True):
+    """Programs that serve deployments."""
+
+    process_limit: Annotated[kind.PositiveNumber, "Most runs at a time that one executes, where it does not say."] = 5
+
+
 class SchedulerSettings(msgspec.Struct, frozen=True):
     """Runs that schedules ask for."""
 
@@ -278,5 +284,6 @@ class Settings(msgspec.Struct, frozen=True):
     leases: LeasesSettings = LeasesSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     worker: WorkerSettings = WorkerSettings()
+    runner: RunnerSettings = RunnerSettings()
     retention: RetentionSettings = RetentionSettings()
     traces: TracesSettings = TracesSettings()

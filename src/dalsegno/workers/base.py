@@ -34,6 +34,7 @@ _DEFAULT_LIMIT = 100
 _LONGEST_WAIT = 20.0
 _RENEW_EVERY = 2.0
 """Seconds; or a third of the lease, if that is less."""
+_CLEAN_EVERY = 600.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -89,7 +90,7 @@ class BaseWorker:
         self._job_template = base_job_template or {}
         self._heartbeat = _RENEW_EVERY if heartbeat_interval_seconds is None else heartbeat_interval_seconds
         self._lease = self.settings.leases.length
-        self._next_word = self._next_tending = float("-inf")
+        self._next_word = self._next_tending = self._next_cleaning = float("-inf")
         self._jobs: dict[bytes, Job] = {}
         self._changed = threading.Condition()
         self._claiming = threading.Lock()
@@ -261,6 +262,8 @@ class BaseWorker:
                     self.heard_at = time.monotonic()
                 pause = _FIRST_PAUSE
             except BackendError as error:
+                if self._draining.is_set():
+                    return  # It may have been closed while this waited there.
                 if pause == _FIRST_PAUSE:
                     self.logger.warning("Nothing can be claimed now; it is tried again: %s", error)
                 self._draining.wait(pause)
@@ -364,6 +367,9 @@ class BaseWorker:
         if time.monotonic() >= self._next_tending:
             pause = backend.tend()
             self._next_tending = float("inf") if pause is None else time.monotonic() + pause
+        if time.monotonic() >= self._next_cleaning:
+            more = backend.clean_up() > 0
+            self._next_cleaning = time.monotonic() + (0 if more else _CLEAN_EVERY)
 
     def _renew_until_over(self) -> None:
         quiet = False

@@ -7,7 +7,6 @@ import sys
 
 import msgspec
 
-from dalsegno.exceptions import CannotResume
 from dalsegno.model.queue import ClaimedRun
 
 
@@ -101,12 +100,7 @@ class BaseWorkerResult(msgspec.Struct, kw_only=True):
 def configuration_of(claimed: ClaimedRun) -> ProcessJobConfiguration:
     """Return what the job variables of a run say of its process; others are for workers of other types.
 
-    Raises msgspec.ValidationError for values that are none, and CannotResume for code that is not on this machine.
+    Raises msgspec.ValidationError for values that are none.
     """
-    if claimed.deployment is not None and claimed.deployment.source.pull_steps:
-        raise CannotResume(
-            f"The deployment {claimed.deployment.flow_name}/{claimed.deployment.name} has pull steps, which process "
-            "workers do not perform: deploy it with a path on the workers' machines."
-        )
     variables = {} if claimed.deployment is None else claimed.deployment.job_variables
     return msgspec.convert(variables, ProcessJobConfiguration)

@@ -32,8 +32,10 @@ def execute_and_exit(order: Execute, report: int) -> None:
 
 def execute(order: Execute) -> Report:
     """Execute an attempt, or call the hooks of a run whose own process could not."""
+    from dalsegno._engine.deployed import set_deployment
     from dalsegno.flow_runs import ClaimedAttempt
 
+    set_deployment(order.deployment)
     try:
         attempt = ClaimedAttempt(order.flow_run_id, order.attempt, order.entrypoint)
     except BaseException as error:
@@ -78,7 +80,13 @@ def _told(error: BaseException) -> str:
 
 def _end_in_order() -> None:
     """Do what Python does when a program ends: join its threads, and call what was registered for its end."""
+    from dalsegno._engine.session import close_journals
+
     threading._shutdown()  # pyright: ignore
+    try:
+        close_journals(tidy=False)  # The worker does that for all of them.
+    except BackendError as error:
+        print(f"The end of what ran here could not be recorded: {error}", file=sys.stderr)
     atexit._run_exitfuncs()  # pyright: ignore
 
 

@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from dalsegno.model.deployments import ClaimedDeployment
+
 _LENGTH = struct.Struct("<I")
 
 
@@ -35,6 +37,7 @@ class Execute(msgspec.Struct, tag=True, kw_only=True):
     flow_run_id: bytes
     attempt: int
     entrypoint: str | None = None
+    deployment: ClaimedDeployment | None = None
     hooks: bool = False
     """Call the hooks of its final state, and nothing else."""
 

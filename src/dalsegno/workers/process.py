@@ -6,11 +6,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import cast
 
 import msgspec
 
+from dalsegno._code.preparing import prepare_code
 from dalsegno.exceptions import BackendError, DalsegnoException
+from dalsegno.model.deployments import ClaimedDeployment
 from dalsegno.model.ids import id_text
 from dalsegno.model.queue import ClaimedRun
 from dalsegno.workers import exits
@@ -45,13 +48,39 @@ class ProcessWorker(BaseWorker):
         self._outputs = Outputs()
         self._templates = Templates(self.settings.worker.templates, self.logger.info)
         self._processes: dict[str, _Process] = {}
+        self._problems: dict[bytes, str | None] = {}
+        """What was last noted at a deployment."""
 
     def teardown(self) -> None:
         self._templates.close()
         self._outputs.close()
 
     def configure(self, flow_run: ClaimedRun) -> ProcessJobConfiguration:
-        return configuration_of(flow_run)
+        configuration = configuration_of(flow_run)
+        deployment = flow_run.deployment
+        if deployment is not None and deployment.source.pull_steps:
+            self._prepare(deployment, configuration)
+        return configuration
+
+    def _prepare(self, deployment: ClaimedDeployment, configuration: ProcessJobConfiguration) -> None:
+        """Bring the code here. Raises what keeps it from being brought, once that is noted at the deployment."""
+        try:
+            code = prepare_code(deployment, configuration.environment(), Path(configuration.working_dir or Path.cwd()))
+        except DalsegnoException as error:
+            self._note_problem(deployment, str(error))
+            raise
+        configuration.working_dir = code.folder
+
+    def _note_problem(self, deployment: ClaimedDeployment, problem: str | None) -> None:
+        """Say at a deployment that its code cannot be loaded, and why, or that it can."""
+        if problem is None and self._problems.get(deployment.id, "") is None:
+            return
+        try:
+            self.backend.note_deployment_problem(deployment.id, problem)
+        except BackendError as error:
+            self.logger.warning("A problem of deployment %r could not be noted: %s", deployment.name, error)
+        else:
+            self._problems[deployment.id] = problem
 
     def run(
         self, flow_run: ClaimedRun, configuration: BaseJobConfiguration, task_status: Begun | None = None
@@ -60,8 +89,10 @@ class ProcessWorker(BaseWorker):
         order = _order(flow_run, configuration)
         try:
             with self._template(flow_run, configuration, task_status) as template:
+                # Where runs are spawned, the template has imported nothing.
+                if flow_run.deployment is not None and (template.broken or template.kind.entrypoint):
+                    self._note_problem(flow_run.deployment, template.broken)
                 if template.broken is not None:
-                    self._note_problem(flow_run, template.broken)
                     return _not_loaded(template)
                 if self.is_draining:
                     raise NotBegun("The worker ends.")
@@ -77,7 +108,8 @@ class ProcessWorker(BaseWorker):
             process.stop(grace_seconds)
 
     def run_hooks(self, flow_run: ClaimedRun, configuration: BaseJobConfiguration) -> None:
-        configuration = cast("ProcessJobConfiguration", configuration)
+        if not isinstance(configuration, ProcessJobConfiguration):
+            return  # It was never made: there is no code here whose hooks could be called.
         order = msgspec.structs.replace(_order(flow_run, configuration), hooks=True)
         try:
             with self._template(flow_run, configuration, None) as template:
@@ -86,12 +118,6 @@ class ProcessWorker(BaseWorker):
                 self.logger.warning("The hooks of a run failed: %s", result.message)
         except _Stopped as stopped:
             self.logger.warning("The hooks of a run were not called: %s", stopped)
-
-    def _note_problem(self, flow_run: ClaimedRun, problem: str | None) -> None:
-        """Have the deployment of a run show why its code could not be loaded."""
-        if flow_run.deployment is not None:
-            with contextlib.suppress(BackendError):  # The run itself says it too.
-                self.backend.note_deployment_problem(flow_run.deployment.id, problem)
 
     @contextlib.contextmanager
     def _template(
@@ -234,6 +260,7 @@ def _order(flow_run: ClaimedRun, configuration: ProcessJobConfiguration) -> Exec
         flow_run_id=flow_run.flow_run_id,
         attempt=flow_run.attempt,
         entrypoint=configuration.entrypoint(flow_run),
+        deployment=flow_run.deployment,
     )
 
 

@@ -14,7 +14,8 @@ import { type Node, useGraph, versionOf } from "../timeline/graph";
 import { Timeline } from "../timeline/Timeline";
 import { isBroken, useBroken } from "./broke";
 import { Details } from "./Details";
-import { CancelDialog, DeleteDialog, StateDialog } from "./dialogs";
+import { CancelDialog, DeleteDialog, PauseDialog, StateDialog } from "./dialogs";
+import { Pauses } from "./Pauses";
 import { PickUpDialog } from "./PickUp";
 import "./run.css";
 import { SelectedTaskRun } from "./SelectedTaskRun";
@@ -57,7 +58,7 @@ export default function RunPage() {
   return <Loaded key={id} run={run.data} />;
 }
 
-type Open = "cancel" | "delete" | "state" | { pickUp: string | null };
+type Open = "cancel" | "pause" | "delete" | "state" | { pickUp: string | null };
 
 function Loaded({ run }: { run: FlowRun }) {
   const graph = useGraph(run.id, versionOf(run));
@@ -70,6 +71,7 @@ function Loaded({ run }: { run: FlowRun }) {
   return (
     <div className="content">
       <Head run={run} onOpen={setOpen} />
+      {run.pauses != null && run.pauses.length > 0 && <Pauses run={run} pauses={run.pauses} />}
       {isBroken(run) && <WhatBroke run={run} broken={broken} onPickUp={(from) => setOpen({ pickUp: from })} />}
       <nav className="tabs" aria-label="Of this run">
         {TABS.map((each) => (
@@ -91,6 +93,7 @@ function Loaded({ run }: { run: FlowRun }) {
         <TabBody tab={tab} run={run} nodes={graph.data} onPickUp={(from) => setOpen({ pickUp: from })} />
       )}
       {open === "cancel" && <CancelDialog run={run} onClose={close} />}
+      {open === "pause" && <PauseDialog run={run} onClose={close} />}
       {open === "delete" && <DeleteDialog run={run} onClose={close} />}
       {open === "state" && <StateDialog run={run} onClose={close} />}
       {open !== null && typeof open === "object" && (
@@ -173,6 +176,7 @@ function Actions({ run, ended, onOpen }: { run: FlowRun; ended: boolean; onOpen:
         </>
       ) : (
         <>
+          {run.state.type === "RUNNING" && <Button onClick={() => onOpen("pause")}>Pause…</Button>}
           <Button look="danger" onClick={() => onOpen("cancel")}>
             Cancel…
           </Button>

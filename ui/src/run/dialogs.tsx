@@ -32,6 +32,22 @@ export function CancelDialog({ run, onClose }: OfRun) {
   );
 }
 
+export function PauseDialog({ run, onClose }: OfRun) {
+  return (
+    <Dialog title={`Pause ${run.name}?`} onClose={onClose}>
+      <DialogForm
+        submit="Pause the run"
+        action={async () => {
+          await call("POST /api/flow-runs/{id}/pause", { path: { id: run.id } });
+          await queryClient.invalidateQueries();
+        }}
+      >
+        <p>It waits in its process before its next task, until somebody resumes it.</p>
+      </DialogForm>
+    </Dialog>
+  );
+}
+
 export function DeleteDialog({ run, onClose }: OfRun) {
   const navigate = useNavigate();
   return (

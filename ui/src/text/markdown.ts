@@ -160,7 +160,7 @@ function paragraphAt(lines: string[], place: number, depth: number): [Block, num
   return [{ kind: "paragraph", inside: inlines(found.join("\n")) }, next];
 }
 
-// The first that fits at each place. None of them can run long: no part repeats what another takes.
+// The first that fits at each place.
 const PATTERNS: [RegExp, (match: RegExpExecArray, depth: number) => Inline][] = [
   [/^\\([!-/:-@[-`{-~])/, (match) => ({ kind: "text", text: match[1] as string })],
   [/^(`+)([^`]|[^`][^]*?[^`])\1(?!`)/, (match) => ({ kind: "code", text: (match[2] as string).replaceAll("\n", " ") })],
@@ -182,8 +182,11 @@ const PATTERNS: [RegExp, (match: RegExpExecArray, depth: number) => Inline][] = 
 ];
 const MAY_START = /[\\`![<*_~\n ]|https?:/;
 
+/** Characters of a paragraph from which it is left as it is: what looks for an end may look through all of it. */
+const LONGEST = 20_000;
+
 export function inlines(text: string, depth = 0): Inline[] {
-  if (depth > DEEPEST) return [{ kind: "text", text }];
+  if (depth > DEEPEST || text.length > LONGEST) return [{ kind: "text", text }];
   const found: Inline[] = [];
   let plain = "";
   let rest = text;

@@ -16,6 +16,7 @@ from dalsegno._store.connection import Connection, Dialect
 from dalsegno._store.looking import Looking
 from dalsegno._store.sqlite import errors, files
 from dalsegno._store.sqlite.connection import SqliteConnection
+from dalsegno._store.sqlite.shared_sync import SharedSync
 from dalsegno._store.sqlite.turns import Turns
 from dalsegno._store.sqlite.wakeups import Audience, Wakeups
 from dalsegno._store.sqlite.wakeups import Listener as Socket
@@ -67,6 +68,7 @@ class SqliteDatabase:
         self._ended = threading.Event()
         self._writer: SqliteConnection | None = None
         self._folder_synced = False
+        self._sync = SharedSync(self._sync_files)
         self._readers: list[SqliteConnection] = []
         self._reading = threading.Semaphore(_MOST_READERS)
         self._watch: SqliteConnection | None = None
@@ -109,14 +111,17 @@ class SqliteDatabase:
         """
         result = self._write(work, express)
         if (durable or self.always_durable) and not self._temporary:
-            try:
-                files.sync(self.path, folder=not self._folder_synced)
-            except OSError as error:
-                raise errors.not_synced(self.path, error) from error
-            self._folder_synced = True
+            self._sync()
         if self._wakeups is not None:
             self._wakeups.announce_change()
         return result
+
+    def _sync_files(self) -> None:
+        try:
+            files.sync(self.path, folder=not self._folder_synced)
+        except OSError as error:
+            raise errors.not_synced(self.path, error) from error
+        self._folder_synced = True
 
     def _write(self, work: Callable[[Connection], T], express: bool) -> T:
         deadline = time.monotonic() + self._busy_timeout
