@@ -158,6 +158,7 @@ def load(entrypoint: str | None, own_handles: set[int]) -> Ready | Broken:
     if entrypoint is not None:
         from dalsegno.flows import load_flow_from_entrypoint
 
+        loaded_files.compile_own_files()
         try:
             load_flow_from_entrypoint(entrypoint).prepare()
         except BaseException as error:
