@@ -94,10 +94,12 @@ __all__ = [
 
 _MODULES = {
     "artifacts",
+    "background",
     "cache_policies",
     "client",
     "compat",
     "context",
+    "distributed",
     "exceptions",
     "flow_runs",
     "flows",
@@ -113,6 +115,7 @@ _MODULES = {
     "settings",
     "states",
     "task_runners",
+    "task_worker",
     "tasks",
     "testing",
     "transactions",
