@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a flow of a file or module, here and now."),
     "flow-run": ("flow_run", "List, inspect, follow, retry, cancel and delete flow runs."),
     "task-run": ("task_run", "List and inspect task runs; supply a result by hand."),
+    "task": ("task", "Execute task runs in the background."),
     "flow": ("flow", "List flows; serve one."),
     "artifact": ("artifact", "List and inspect artifacts."),
     "variable": ("variable", "Get, set and list variables."),
