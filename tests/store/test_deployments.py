@@ -307,7 +307,6 @@ def test_a_deployment_is_ready_while_a_worker_of_its_pool_is_there(backend: Stor
 
 
 def test_what_waits_for_long_is_late_and_runs_all_the_same(backend: StoreBackend, pool: str) -> None:
-    from dalsegno._services import scheduler
 
     made = backend.apply_deployment(spec_of(work_pool_name=pool))
     id = run_of(backend, made)
@@ -346,3 +345,76 @@ def test_runs_are_found_by_their_deployment_and_name_it(backend: StoreBackend) -
     one = backend.read_flow_run(mine[0])
     assert one is not None
     assert (one.deployment_name, one.task_run_counts) == ("nightly", {})
+
+
+def test_many_keys_that_are_full_hold_nothing_up(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(
+        spec_of(work_pool_name=pool, concurrency_limit=1, concurrency_key="{{ parameters.customer }}")
+    )
+    for number in range(1200):
+        run_of(backend, made, parameters={"customer": number})
+    assert len(claim(backend, 1000)) == 1000
+    again = [run_of(backend, made, parameters={"customer": number}) for number in range(50)]
+    last = run_of(backend, made, parameters={"customer": "new"})
+    assert last in claim(backend, 1000)
+    assert claim(backend, 1000) == []
+    assert len(again) == 50
+
+
+def test_one_run_that_waits_has_one_that_runs_cancelled(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(
+        spec_of(work_pool_name=pool, concurrency_limit=3, collision_strategy="CANCEL_RUNNING")
+    )
+    runs = [run_of(backend, made) for _ in range(4)]
+    assert claim(backend, 3) == runs[:3]
+    for _ in range(3):
+        assert claim(backend) == []
+    held = dict.fromkeys(runs[:3], 1)
+    assert backend.renew_leases(current_process().id, held).cancel == [runs[0]]
+
+
+def test_a_schedule_that_cannot_be_kept_holds_up_no_other(
+    backend: StoreBackend, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [
+        backend.apply_deployment(spec_of(name, work_pool_name=pool, schedules=[ScheduleSpec(interval=60)]))
+        for name in ("bad", "good")
+    ]
+    bad, good = (each.schedules[0] for each in made)
+    real = ticking.tick
+
+    def tick(connection: Any, id: bytes, now: int) -> list[bytes]:
+        if id == bad.id:
+            raise OverflowError("too large")
+        return real(connection, id, now)
+
+    monkeypatch.setattr(ticking, "tick", tick)
+    assert good.next_tick is not None
+    scheduler.tick(backend.database, 15.0, good.next_tick + 70 * SECOND)
+    assert len(backend.list_flow_runs(RunFilter(), Page())) >= 1
+    stopped = backend.read_deployment(made[0].id)
+    assert stopped.schedules[0].next_tick is None
+    assert "was stopped: OverflowError: too large" in (stopped.problem or "")
+
+
+def test_what_is_executed_of_a_deployment_that_is_deleted_is_not_recovered(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(spec_of(work_pool_name=pool))
+    id = run_of(backend, made)
+    assert claim(backend) == [id]
+    assert backend.delete_deployment(made.id)
+    with pytest.raises(InvalidRequest, match="Runs of work pool 'machines' wait or are executed"):
+        backend.delete_pool(pool)
+    assert backend.crash_attempt(id, 1, "killed")
+    assert claim(backend) == []
+    view = backend.read_flow_run(id)
+    assert view is not None
+    assert view.state.name == "Crashed"
+    assert backend.delete_pool(pool)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"priority": 2**40}, {"recovery_delay": 1e300}, {"max_recoveries": -1}, {"concurrency_limit": 2**40}]
+)
+def test_numbers_that_cannot_be_are_refused(backend: StoreBackend, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be"):
+        backend.apply_deployment(spec_of(**wrong))
