@@ -9,7 +9,7 @@ import pytest
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._processes import current_process
-from dalsegno._store import ticking
+from dalsegno._store import ticking, workers
 from dalsegno.exceptions import InvalidParameters, InvalidRequest, ObjectNotFound
 from dalsegno.model.deployments import (
     CodeSource,
@@ -19,6 +19,7 @@ from dalsegno.model.deployments import (
     DeploymentView,
     NewSchedule,
 )
+from dalsegno.model.ids import new_id
 from dalsegno.model.pools import NewPool, NewQueue, PoolChange, QueueChange, WorkerRecord
 from dalsegno.model.queue import ClaimRuns
 from dalsegno.model.schedules import ScheduleSpec
@@ -319,3 +320,29 @@ def test_what_waits_for_long_is_late_and_runs_all_the_same(backend: StoreBackend
     assert view is not None
     assert [state.name for state in view.states or ()] == ["Scheduled", "Late"]
     assert claim(backend) == [id]
+
+
+def test_only_heartbeats_that_say_something_new_are_news(backend: StoreBackend, pool: str) -> None:
+    record = WorkerRecord(
+        process_id=new_id(), name="w", type="process", work_pool_name=pool, host="box", pid=7, version="1"
+    )
+
+    def heard(worker: WorkerRecord, now: int, lease: int = 10) -> bool:
+        return backend.database.write(lambda connection: workers.heard_of(connection, worker, lease, now))
+
+    busy = msgspec.structs.replace(record, running=1)
+    assert [heard(record, 100), heard(record, 105), heard(busy, 106), heard(busy, 107)] == [True, False, True, False]
+    # It had been gone for a while.
+    assert heard(busy, 200)
+
+
+def test_runs_are_found_by_their_deployment_and_name_it(backend: StoreBackend) -> None:
+    made, other = backend.apply_deployment(spec_of()), backend.apply_deployment(spec_of("other"))
+    mine = [run_of(backend, made) for _ in range(3)]
+    run_of(backend, other)
+    found = backend.list_flow_runs(RunFilter(deployment_ids=[made.id]), Page(oldest_first=True))
+    assert [run.id for run in found] == mine
+    assert {(run.deployment_id, run.deployment_name) for run in found} == {(made.id, "nightly")}
+    one = backend.read_flow_run(mine[0])
+    assert one is not None
+    assert (one.deployment_name, one.task_run_counts) == ("nightly", {})

@@ -5,7 +5,7 @@ Suspended runs whose time is up are failed beside that.
 
 from __future__ import annotations
 
-from dalsegno._store import changes, crashes, leases, pauses, slots
+from dalsegno._store import background, changes, crashes, leases, pauses, slots
 from dalsegno._store.connection import Database
 
 
@@ -23,7 +23,7 @@ def tick(database: Database, lease: int, now: int) -> int:
     if not database.read(lambda connection: leases.is_noted(connection, lease, now)):
         database.write(lambda connection: leases.note_served(connection, lease, now), express=True, repeatable=True)
     ended = crashes.find_crashed(database, now) + crashes.find_idle_claims(database, now)
-    ended += pauses.expire(database, now)
+    ended += pauses.expire(database, now) + background.recover_idle(database, now)
     if database.read(slots.any_with_lease):
         ended += database.write(lambda connection: slots.free_expired(connection, now), repeatable=True)
     if ended:

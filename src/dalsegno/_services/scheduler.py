@@ -18,8 +18,10 @@ def tick(database: Database, late_after: float, now: int) -> bool:
     for id in due:
         made += database.write(lambda connection, id=id: ticking.tick(connection, id, now), repeatable=True)
     late = _call_late(database, late_after, now)
-    if made or late:
-        database.announce(changes.Changes(frozenset({"flow_run"})))
+    if due or late:
+        # A deployment shows the next ticks of its schedules.
+        kinds = {"flow_run", "deployment"} if due else {"flow_run"}
+        database.announce(changes.Changes(frozenset(kinds)))
     return len(due) >= _SLICE or len(late) >= _SLICE
 
 
