@@ -346,3 +346,15 @@ def test_runs_are_found_by_their_deployment_and_name_it(backend: StoreBackend) -
     one = backend.read_flow_run(mine[0])
     assert one is not None
     assert (one.deployment_name, one.task_run_counts) == ("nightly", {})
+
+
+def test_whoever_claims_a_run_is_told_when_it_was_first_due(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(spec_of(work_pool_name=pool))
+    id = run_of(backend, made, due=SECOND)
+    asked = ClaimRuns(process=current_process(), holder="a worker", limit=1, pool=pool)
+    (first,) = backend.claim_runs(asked)
+    assert backend.give_back({id: first.attempt}) == 1
+    (again,) = backend.claim_runs(asked)
+    for run in (first, again):
+        assert run.deployment is not None
+        assert run.deployment.scheduled_time == SECOND
