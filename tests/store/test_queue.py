@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.store.make import COMPLETED, RUNNING, Run, now
 from tests.store.requests import ask, claim, elsewhere, state_of
@@ -12,6 +13,8 @@ from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import crashes, leases
 from dalsegno._store.forcing import SetState, set_state
 from dalsegno.exceptions import ObjectNotFound, RunIsAlive
+from dalsegno.model.ids import new_id
+from dalsegno.model.pools import WorkerRecord
 from dalsegno.model.queue import RequestRun
 from dalsegno.model.states import StateType
 from dalsegno.model.views import OpenRun
@@ -102,6 +105,52 @@ def test_a_claimed_run_whose_process_dies_is_fenced_and_waits_again(backend: Sto
     assert state_of(backend, run) == "AwaitingRetry"
     (again,) = claim(backend, elsewhere())
     assert again.attempt == 2
+
+
+def watched_by_a_worker(backend: StoreBackend) -> tuple[Run, WorkerRecord]:
+    """A run whose process is gone, and the worker that claimed it: this process."""
+    run = ask(backend, on_crash="fail")
+    process = msgspec.structs.replace(_processes.current_process(), id=new_id())
+    worker = WorkerRecord(
+        process_id=process.id,
+        name="worker-1",
+        type="process",
+        work_pool_name=None,
+        host=process.host,
+        pid=process.pid,
+        version="1",
+    )
+    backend.worker_heartbeat(worker)
+    claim(backend, process)
+    first = begun(run, 1, gone())
+    backend.deliver(first.batch(flow_runs=[first.flow_run()]))
+    return run, worker
+
+
+def test_how_a_process_ended_is_said_by_the_worker_that_knows_it(backend: StoreBackend) -> None:
+    run, _ = watched_by_a_worker(backend)
+    moment = now()
+    assert crashes.find_crashed(backend.database, moment) == 0
+    assert crashes.find_crashed(backend.database, moment + 3 * SECOND) == 0
+    assert backend.crash_attempt(run.id, 1, "It ended with exit code 3.")
+    seen = backend.read_flow_run(run.id)
+    assert seen is not None
+    assert (seen.state.name, seen.state.message) == ("Crashed", "It ended with exit code 3.")
+
+
+def test_a_worker_that_does_not_say_how_a_process_ended_is_not_waited_for(backend: StoreBackend) -> None:
+    run, _ = watched_by_a_worker(backend)
+    moment = now()
+    assert crashes.find_crashed(backend.database, moment) == 0
+    assert crashes.find_crashed(backend.database, moment + 11 * SECOND) == 1
+    assert state_of(backend, run) == "Crashed"
+
+
+def test_a_process_whose_worker_has_ended_is_seen_to_be_gone_at_once(backend: StoreBackend) -> None:
+    run, worker = watched_by_a_worker(backend)
+    backend.worker_gone(worker.process_id)
+    assert backend.find_crashed() == 1
+    assert state_of(backend, run) == "Crashed"
 
 
 def test_a_run_is_recovered_so_often_and_no_more(backend: StoreBackend) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
+from tests.workers.test_process_worker import stop
 from tests.workers.workshop import Workshop, is_told
 
 pytestmark = pytest.mark.embedded
@@ -70,3 +74,17 @@ def test_code_that_cannot_be_loaded_is_shown_by_the_run_and_its_deployment(works
     deployment = workshop.backend.find_deployment("job", "flows.py")
     assert deployment is not None
     assert "not today" in (deployment.problem or "")
+
+
+@pytest.mark.parametrize("method", ["auto", "spawn"])
+def test_an_edit_of_the_same_size_within_the_same_second_is_seen(workshop: Workshop, method: str) -> None:
+    workshop.write("from helper import SAYS\n\n@flow\ndef job():\n    note(SAYS)\n")
+    second = (round(time.time()) - 100) * 1_000_000_000
+    settings = {"DALSEGNO_WORKER_START_METHOD": method, "PYTHONDONTWRITEBYTECODE": ""}
+    with workshop.worker(settings=settings) as worker:
+        for number in range(3):
+            workshop.write(f"SAYS = 'edit {number}'\n", "helper.py")
+            os.utime(workshop.folder / "helper.py", ns=(second + number, second + number))
+            workshop.until(workshop.ask(), "Completed", "Crashed", "Failed")
+        stop(worker)
+    assert workshop.noted() == ["edit 0", "edit 1", "edit 2"]

@@ -20,6 +20,14 @@ CRASHED = STATE_CODES[StateType.CRASHED]
 
 _NOT_ENDED = f"SELECT {processes.COLUMNS} FROM process WHERE ended IS NULL"
 _GONE = "UPDATE process SET ended = ? WHERE id = ? AND ended IS NULL"
+# The workers that claimed what a process executes; one that came later and has the same name is none of them.
+_WATCHERS = f"""
+    SELECT {processes.COLUMNS} FROM process WHERE ended IS NULL AND id <> ? AND id IN (
+        SELECT worker.process_id FROM flow_run AS run
+        JOIN run_request AS request ON request.flow_run_id = run.id JOIN worker ON worker.name = request.holder
+        WHERE run.process_id = ? AND run.state_type < 6
+    ) AND process.start_time <= (SELECT watched.start_time FROM process AS watched WHERE watched.id = ?)
+"""
 _FLOW_RUNS_OF_PROCESS = "SELECT number, id, attempt FROM flow_run WHERE process_id = ? AND state_type < 6 ORDER BY id"
 _ROOTS_OF_PROCESS = (
     "SELECT id FROM flow_run WHERE process_id = ? AND state_type < 6 AND root_run_id IS NULL ORDER BY id"
@@ -46,17 +54,26 @@ _END_TASK_RUN = (
     " states = CAST(states || ? AS BLOB) WHERE id = ? AND state_type < 6"
 )
 
+_TO_REPORT = 10_000_000
+"""Microseconds that a worker is given to say how a process ended that it watches over: only it can know."""
+_missed_since: dict[bytes, int] = {}
+"""When a process whose worker lives was first seen to be gone. Ids of processes are the same in no two databases."""
+
 FlowRunKey = tuple[int, bytes, int]
 """A flow run's number, id and attempt."""
 
 
 def find_crashed(database: Database, now: int) -> int:
-    """Mark what processes that are gone left unfinished as Crashed; return how many runs."""
+    """Mark what processes that are gone left unfinished as Crashed; return how many runs.
+
+    A worker that lives has a few seconds to do it itself: it knows the exit code, and the last lines of output.
+    """
 
     def look(connection: Connection) -> list[bytes]:
         counted_from = leases.counted_from(connection, now)
         found = [processes.from_row(row) for row in connection.execute(_NOT_ENDED).fetchall()]
-        return [seen.process.id for seen in found if not processes.is_there(seen, counted_from, now)]
+        gone = [seen.process.id for seen in found if not processes.is_there(seen, counted_from, now)]
+        return [id for id in gone if not _is_for_its_worker(connection, id, counted_from, now)]
 
     def crash(connection: Connection, process_id: bytes) -> int:
         # It may have been heard of since: only what stands here and now ends a lease.
@@ -67,6 +84,17 @@ def find_crashed(database: Database, now: int) -> int:
 
     gone = database.read(look)
     return sum(database.write(lambda connection, id=id: crash(connection, id), repeatable=True) for id in gone)
+
+
+def _is_for_its_worker(connection: Connection, process_id: bytes, counted_from: int, now: int) -> bool:
+    rows = connection.execute(_WATCHERS, (process_id, process_id, process_id)).fetchall()
+    if not any(processes.is_there(processes.from_row(row), counted_from, now) for row in rows):
+        _missed_since.pop(process_id, None)
+        return False
+    for id, since in list(_missed_since.items()):
+        if since + 2 * _TO_REPORT < now:
+            _missed_since.pop(id, None)  # It was reported long ago.
+    return now < _missed_since.setdefault(process_id, now) + _TO_REPORT
 
 
 def find_idle_claims(database: Database, now: int) -> int:

@@ -6,6 +6,9 @@ import os
 import site
 import sys
 import sysconfig
+from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
+from typing import Any
 
 from dalsegno.workers.orders import FileStamp
 
@@ -37,6 +40,22 @@ def stamp_of(path: str) -> FileStamp | None:
     except OSError:
         return None
     return FileStamp(path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def compile_own_files() -> None:
+    """Have this process compile a user's own files from their source, and neither read nor write bytecode of them.
+
+    Bytecode is taken for that of a source of the same size and second, so an edit right after a run could be missed.
+    """
+    passed_over = _installed_folders()
+    stats = SourceFileLoader.path_stats
+
+    def path_stats(self: SourceFileLoader, path: str) -> Mapping[str, Any]:
+        if not os.path.abspath(path).startswith(passed_over):
+            raise OSError("Bytecode of this file is not used.")  # What Python takes for: there is none.
+        return stats(self, path)
+
+    SourceFileLoader.path_stats = path_stats
 
 
 def _file_of(module: object) -> str | None:

@@ -6,7 +6,7 @@ import sys
 
 import msgspec
 
-from dalsegno.workers import becoming, executing
+from dalsegno.workers import becoming, executing, loaded_files
 from dalsegno.workers.orders import Execute
 
 
@@ -15,6 +15,7 @@ def main() -> None:
     order, report, parent = sys.argv[1:4]
     sys.argv[:] = [""]
     becoming.die_with_parent()(int(parent))
+    loaded_files.compile_own_files()
     executing.execute_and_exit(msgspec.json.decode(order, type=Execute), int(report))
 
 

@@ -22,6 +22,7 @@ import warnings
 import msgspec
 
 from dalsegno.workers import becoming, executing, forkable, loaded_files, warming
+from dalsegno.workers.keeper import Roll, kill_group, start_keeper
 from dalsegno.workers.orders import (
     Broken,
     Ended,
@@ -48,8 +49,10 @@ class Template:
         self._frames = Frames()
         self._handles: list[int] = []
         self._forks = False
-        self._children: dict[int, int] = {}
-        """Process id to the number of the order."""
+        self._children: dict[int, tuple[int, int]] = {}
+        """Process id to the number of the order, and its place on the roll."""
+        self._roll = Roll()
+        self._kept = -1
         self._pid = os.getpid()
         self._die_with_parent = becoming.die_with_parent()
         self._signals, self._signalled = os.pipe()
@@ -61,6 +64,7 @@ class Template:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda number, stack: None)
+        self._kept = start_keeper(self._worker, self._roll)
         signal.set_wakeup_fd(self._signalled, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(self._worker, select.POLLIN)
@@ -72,8 +76,7 @@ class Template:
                 self._reap()
             if self._worker.fileno() in ready and not self._listen():
                 break
-        for pid in self._children:
-            _kill_group(pid)
+        self._roll.kill_all()
 
     def _listen(self) -> bool:
         """Do what was ordered. False: the worker is gone."""
@@ -92,13 +95,18 @@ class Template:
         return bool(data)
 
     def _begin(self, order: Execute, handles: list[int]) -> None:
-        pid = self._fork(order, handles) if self._forks else _spawn(order, handles)
+        place = self._roll.reserve()
+        if self._forks:
+            pid = self._fork(order, handles, place)
+        else:
+            pid = _spawn(order, handles)
+            self._roll.enter(place, pid)
         for handle in handles:
             os.close(handle)
-        self._children[pid] = order.number
+        self._children[pid] = order.number, place
         self._tell(Started(order.number, pid))
 
-    def _fork(self, order: Execute, handles: list[int]) -> int:
+    def _fork(self, order: Execute, handles: list[int], place: int) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
@@ -106,18 +114,20 @@ class Template:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            self._become(order, *handles)
+            self._become(order, place, *handles)
         return pid
 
-    def _become(self, order: Execute, output: int, errors: int, report: int) -> None:
+    def _become(self, order: Execute, place: int, output: int, errors: int, report: int) -> None:
         """Be the process of a run, to its end."""
         try:
             self._die_with_parent(self._pid)
             os.setsid()
+            self._roll.enter(place, os.getpid())
             becoming.restore_signals()
             self._worker.close()
             os.close(self._signals)
             os.close(self._signalled)
+            os.close(self._kept)
             becoming.redirect(output, errors)
             becoming.reseed()
             executing.execute_and_exit(order, report)
@@ -127,10 +137,11 @@ class Template:
             os._exit(1)
 
     def _reap(self) -> None:
-        for pid, number in list(self._children.items()):
+        for pid, (number, place) in list(self._children.items()):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            _kill_group(pid)  # Before its id is free: nothing that it started outlives it.
+            kill_group(pid)  # Before its id is free: nothing that it started outlives it.
+            self._roll.strike(place)
             _, status = os.waitpid(pid, 0)
             del self._children[pid]
             self._tell(Ended(number, os.waitstatus_to_exitcode(status)))
@@ -147,6 +158,7 @@ def load(entrypoint: str | None, own_handles: set[int]) -> Ready | Broken:
     if entrypoint is not None:
         from dalsegno.flows import load_flow_from_entrypoint
 
+        loaded_files.compile_own_files()
         try:
             load_flow_from_entrypoint(entrypoint).prepare()
         except BaseException as error:
@@ -176,14 +188,10 @@ def _spawn(order: Execute, handles: list[int]) -> int:
     return process.pid
 
 
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
 def main() -> None:
     """Serve the worker whose socket was handed down."""
     handle = int(sys.argv[1])
+    os.set_inheritable(handle, False)
     sys.argv[:] = [""]
     Template(socket.socket(fileno=handle)).serve()
 
