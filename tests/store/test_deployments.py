@@ -9,6 +9,7 @@ import pytest
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._processes import current_process
+from dalsegno._services import scheduler
 from dalsegno._store import ticking, workers
 from dalsegno.exceptions import InvalidParameters, InvalidRequest, ObjectNotFound
 from dalsegno.model.deployments import (
@@ -418,3 +419,15 @@ def test_what_is_executed_of_a_deployment_that_is_deleted_is_not_recovered(backe
 def test_numbers_that_cannot_be_are_refused(backend: StoreBackend, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="cannot be"):
         backend.apply_deployment(spec_of(**wrong))
+
+
+def test_whoever_claims_a_run_is_told_when_it_was_first_due(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(spec_of(work_pool_name=pool))
+    id = run_of(backend, made, due=SECOND)
+    asked = ClaimRuns(process=current_process(), holder="a worker", limit=1, pool=pool)
+    (first,) = backend.claim_runs(asked)
+    assert backend.give_back({id: first.attempt}) == 1
+    (again,) = backend.claim_runs(asked)
+    for run in (first, again):
+        assert run.deployment is not None
+        assert run.deployment.scheduled_time == SECOND

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import apply, pools, recovery
+from dalsegno._store import apply, pools, recovery, rows
 from dalsegno._store.connection import Connection
 from dalsegno._store.deployments import check_priority
 from dalsegno._store.parameter_checks import check_parameters
 from dalsegno._store.statements import sharing
 from dalsegno.exceptions import InvalidRequest, ObjectNotFound
 from dalsegno.model.deployments import ClaimedDeployment, DeploymentRun, DeploymentSpec, RequestedRun
-from dalsegno.model.ids import id_text, new_id
+from dalsegno.model.ids import id_text, id_time, new_id
 from dalsegno.model.records import EntryPoint, FlowDefinition, FlowRunSnapshot, pack_extra
 from dalsegno.model.results import pack_plain
 from dalsegno.model.states import STATE_CODES, StateType
@@ -111,7 +111,16 @@ def claimed(
         version_number=row[1],
         source=spec.source,
         job_variables={**spec.job_variables, **own},
+        scheduled_time=_first_due(connection, flow_run_id),
     )
+
+
+def _first_due(connection: Connection, flow_run_id: bytes) -> int | None:
+    (states,) = connection.execute("SELECT states FROM flow_run WHERE id = ?", (flow_run_id,)).fetchone()
+    for state in rows.read_history(states, id_time(flow_run_id)):
+        if state.details is not None and "scheduled_time" in state.details:
+            return state.details["scheduled_time"]
+    return None
 
 
 def _asked_before(connection: Connection, key: bytes) -> RequestedRun:
