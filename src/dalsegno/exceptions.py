@@ -173,6 +173,10 @@ class TemplateError(DalsegnoException, ValueError):
     """A placeholder `{{ ... }}` cannot be filled in; the message says which, and what there is."""
 
 
+class JobVariableError(DalsegnoException, ValueError):
+    """Job variables do not fit the template of their work pool, or what a worker of its type makes of them."""
+
+
 class ProjectFileError(DalsegnoException, ValueError):
     """A file of deployments (`dalsegno.yaml`) cannot be read; the message says where in it, and what was meant."""
 

@@ -69,6 +69,12 @@ def find_pool(connection: Connection, name: str, now: int) -> PoolView | None:
     return None if row is None else _pool(row)
 
 
+def job_template(connection: Connection, name: str) -> dict[str, Any]:
+    """Return the template of a pool; empty: it has none, or is not there."""
+    row = connection.execute("SELECT base_job_template FROM work_pool WHERE name = ?", (name,)).fetchone()
+    return {} if row is None else msgspec.json.decode(row[0])
+
+
 def read_pool(connection: Connection, name: str, now: int) -> PoolView:
     """Return the pool of a name. Raises ObjectNotFound."""
     found = find_pool(connection, name, now)

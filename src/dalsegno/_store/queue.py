@@ -12,6 +12,7 @@ from dalsegno._store import (
     contact,
     crashes,
     deployment_runs,
+    pools,
     processes,
     recovery,
     slots,
@@ -110,6 +111,7 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
         return []
     contact.register(connection, asked.process, lease, now)
     order = {row[0]: (-row[1], row[2], row[0]) for row in taken}
+    template = {} if asked.pool is None else pools.job_template(connection, asked.pool)
     claimed: list[ClaimedRun] = []
     for texts, chunk in in_chunks(list(order)):
         rows = connection.execute(locking(connection, _RUNS.format(texts=texts)), chunk).fetchall()
@@ -120,7 +122,7 @@ def claim(connection: Connection, asked: ClaimRuns, lease: int, now: int) -> lis
             chunk_of_states = pack_states(attempt, ASIDE, id_time(id), [(_PENDING, now)])
             connection.execute(_TAKE_RUN, (attempt, _PENDING, asked.process.id, chunk_of_states, id))
             connection.execute(_TAKE_REQUEST, (asked.holder, now, attempt, id))
-            run = ClaimedRun(flow_run_id=id, attempt=attempt, lease=lease / 1e6)
+            run = ClaimedRun(flow_run_id=id, attempt=attempt, lease=lease / 1e6, job_template=template)
             run.entry = None if entry is None else _decode_entry(entry)
             if deployment is not None:
                 run.deployment = deployment_runs.claimed(connection, id, deployment, variables)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -57,3 +57,5 @@ class ClaimedRun(msgspec.Struct, kw_only=True):
     """Seconds."""
     entry: EntryPoint | None = None
     deployment: ClaimedDeployment | None = None
+    job_template: dict[str, Any] = {}
+    """That of the pool that it was claimed from."""

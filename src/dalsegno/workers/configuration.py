@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 
 import msgspec
 
+from dalsegno.exceptions import JobVariableError
 from dalsegno.model.queue import ClaimedRun
+from dalsegno.workers.job_templates import job_configuration
 
 
 class BaseVariables(msgspec.Struct, kw_only=True):
@@ -33,7 +37,7 @@ class BaseJobConfiguration(msgspec.Struct, kw_only=True):
     """Variables of the environment; None takes one away."""
     labels: dict[str, str] = {}
     command: str | None = None
-    """A command line in place of the worker's own."""
+    """Words that go before the command line of the run's process, as in a shell: ``"nice -n 10"``."""
 
 
 class ProcessJobConfiguration(BaseJobConfiguration, kw_only=True):
@@ -70,6 +74,16 @@ class ProcessJobConfiguration(BaseJobConfiguration, kw_only=True):
         """Return what differs when the code does, where its deployment knows."""
         return None if claimed.deployment is None else claimed.deployment.source.code_version
 
+    def wrapper(self) -> list[str]:
+        """Return what goes before the command line of the process. Raises JobVariableError if it cannot be run."""
+        try:
+            words = shlex.split(self.command or "")
+        except ValueError as error:
+            raise JobVariableError(f"Job variable 'command' is not a command line: {error}: {self.command}") from None
+        if words and shutil.which(words[0], path=self.environment().get("PATH")) is None:
+            raise JobVariableError(f"Job variable 'command' names {words[0]!r}, and here is no such program.")
+        return words
+
     def environment(self) -> dict[str, str]:
         """Return the whole environment to start with: the worker's own, and what is said here."""
         whole: dict[str, str | None] = {**os.environ, **self.env}
@@ -97,10 +111,17 @@ class BaseWorkerResult(msgspec.Struct, kw_only=True):
         return self.status_code == 0
 
 
-def configuration_of(claimed: ClaimedRun) -> ProcessJobConfiguration:
-    """Return what the job variables of a run say of its process; others are for workers of other types.
+def configuration_of(claimed: ClaimedRun, pool: str | None = None) -> ProcessJobConfiguration:
+    """Return what the job variables of a run, and the template of its pool, say of its process.
 
-    Raises msgspec.ValidationError for values that are none.
+    What else they say is for workers of other types. Raises JobVariableError or TemplateError.
     """
     variables = {} if claimed.deployment is None else claimed.deployment.job_variables
-    return msgspec.convert(variables, ProcessJobConfiguration)
+    said = job_configuration(claimed.job_template, variables, pool)
+    try:
+        return msgspec.convert(said, ProcessJobConfiguration)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$.")
+        raise JobVariableError(
+            f"Job variable {place.removesuffix('`')!r} is nothing that a process can be started with: {what}."
+        ) from None

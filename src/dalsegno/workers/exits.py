@@ -29,7 +29,7 @@ def describe(pid: int, status: int, kills: int | None, report: str, errors: str)
         report: What it still said itself.
         errors: The last of its standard error.
     """
-    who = f"Process {pid} on {os.uname().nodename}"
+    who = f"Process {pid} on {os.uname().nodename}" if pid else f"Its process on {os.uname().nodename}"
     parts = [f"{who} {_ending(status, kills)}."]
     if report:
         parts = [report if status >= 0 else f"{parts[0]} {report}"]

@@ -38,6 +38,8 @@ class Execute(msgspec.Struct, tag=True, kw_only=True):
     attempt: int
     entrypoint: str | None = None
     deployment: ClaimedDeployment | None = None
+    wrapper: list[str] = []
+    """What goes before its command line, where it is not forked."""
     hooks: bool = False
     """Call the hooks of its final state, and nothing else."""
 

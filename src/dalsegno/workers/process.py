@@ -56,7 +56,8 @@ class ProcessWorker(BaseWorker):
         self._outputs.close()
 
     def configure(self, flow_run: ClaimedRun) -> ProcessJobConfiguration:
-        configuration = configuration_of(flow_run)
+        configuration = configuration_of(flow_run, self.work_pool_name)
+        configuration.wrapper()
         deployment = flow_run.deployment
         if deployment is not None and deployment.source.pull_steps:
             self._prepare(deployment, configuration)
@@ -128,7 +129,7 @@ class ProcessWorker(BaseWorker):
             configuration.python(flow_run),
             configuration.folder(flow_run),
             tuple(sorted(configuration.environment().items())),
-            None if self.settings.worker.start_method == "spawn" else configuration.entrypoint(flow_run),
+            configuration.entrypoint(flow_run) if self._forks(configuration) else None,
             configuration.code_version(flow_run),
         )
         while True:
@@ -142,6 +143,9 @@ class ProcessWorker(BaseWorker):
             finally:
                 self._templates.give_back(template)
             kind = msgspec.structs.replace(kind, entrypoint=None)
+
+    def _forks(self, configuration: ProcessJobConfiguration) -> bool:
+        return self.settings.worker.start_method != "spawn" and configuration.command is None
 
     def _await(self, template: Template, flow_run: ClaimedRun, task_status: Begun | None) -> None:
         """Wait until the code is imported, which may be stopped. Raises _Stopped."""
@@ -261,6 +265,7 @@ def _order(flow_run: ClaimedRun, configuration: ProcessJobConfiguration) -> Exec
         attempt=flow_run.attempt,
         entrypoint=configuration.entrypoint(flow_run),
         deployment=flow_run.deployment,
+        wrapper=configuration.wrapper(),
     )
 
 

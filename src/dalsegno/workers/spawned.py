@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import msgspec
@@ -14,7 +15,7 @@ def main() -> None:
     """Execute what was ordered."""
     order, report, parent = sys.argv[1:4]
     sys.argv[:] = [""]
-    becoming.die_with_parent()(int(parent))
+    becoming.die_with_parent()(int(parent) or os.getppid())
     loaded_files.compile_own_files()
     executing.execute_and_exit(msgspec.json.decode(order, type=Execute), int(report))
 

@@ -39,6 +39,8 @@ from dalsegno.workers.orders import (
 _HANDLES = 3
 """Handles that go with an order: output, errors, report."""
 _MOST = 65_536
+_NOT_STARTED = 127
+"""The exit code of a program that is not there, as shells say it."""
 
 
 class Template:
@@ -96,15 +98,25 @@ class Template:
 
     def _begin(self, order: Execute, handles: list[int]) -> None:
         place = self._roll.reserve()
-        if self._forks:
-            pid = self._fork(order, handles, place)
+        try:
+            pid = self._start(order, handles, place)
+        except OSError as error:
+            os.write(handles[1], f"It could not be started: {error}\n".encode())
+            self._roll.strike(place)
+            self._tell(Ended(order.number, _NOT_STARTED))
         else:
-            pid = _spawn(order, handles)
-            self._roll.enter(place, pid)
-        for handle in handles:
-            os.close(handle)
-        self._children[pid] = order.number, place
-        self._tell(Started(order.number, pid))
+            self._children[pid] = order.number, place
+            self._tell(Started(order.number, pid))
+        finally:
+            for handle in handles:
+                os.close(handle)
+
+    def _start(self, order: Execute, handles: list[int], place: int) -> int:
+        if self._forks:
+            return self._fork(order, handles, place)
+        pid = _spawn(order, handles)
+        self._roll.enter(place, pid)
+        return pid
 
     def _fork(self, order: Execute, handles: list[int], place: int) -> int:
         sys.stdout.flush()
@@ -175,8 +187,10 @@ def _spawn(order: Execute, handles: list[int]) -> int:
     """Start a fresh interpreter for a run."""
     output, errors, report = handles
     text = msgspec.json.encode(order).decode()
+    # What goes before it may stay there as its parent.
+    parent = 0 if order.wrapper else os.getpid()
     process = subprocess.Popen(
-        [sys.executable, "-m", "dalsegno.workers.spawned", text, str(report), str(os.getpid())],
+        [*order.wrapper, sys.executable, "-m", "dalsegno.workers.spawned", text, str(report), str(parent)],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=errors,
