@@ -343,9 +343,9 @@ class Task(BackgroundCalls[P, R]):
         futures = map_calls.submit_all(
             self.plan,
             given,
-            lambda children: self._later(children, wait_for)
-            if deferred
-            else calling.submit_chunk(self, children, wait_for, connect),
+            lambda children: (
+                self._later(children, wait_for) if deferred else calling.submit_chunk(self, children, wait_for, connect)
+            ),
             max_in_flight,
             chunk_size,
         )

@@ -299,7 +299,8 @@ def test_of_a_thousand_runs_none_is_lost_and_none_done_twice(program: Program) -
         from importlib.util import module_from_spec, spec_from_file_location
 
         spec = spec_from_file_location("tasks", program.path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
         futures = module.halting.map(list(range(1000)), deferred=True)

@@ -150,5 +150,3 @@ def test_a_process_that_ends_in_order_leaves_its_runs_to_others(backend: StoreBa
     claim(backend, me)
     backend.end_process(me.id)
     assert [each.task_run_id for each in claim(backend, current_process())] == [id]
-
-
