@@ -273,23 +273,6 @@ def test_who_serves_ends_what_it_has_begun_when_it_is_told_to_stop(program: Prog
     assert bodies(program) == ["21"]
 
 
-@pytest.mark.behaviour(187)
-def test_told_twice_it_gives_back_what_runs(program: Program) -> None:
-    (program.folder / "halt").touch()
-    future = DistributedFuture[int](program.run("delay", "21").last)
-    with program.start("serve") as server:
-        server.until("halts")
-        server.send(signal.SIGTERM)
-        server.send(signal.SIGINT)
-        server.end()
-    (program.folder / "halt").unlink()
-    with program.start("serve") as other:
-        assert future.result(timeout=PATIENCE) == 42
-        other.send(signal.SIGTERM)
-        other.end()
-    assert Counter(states(future))["Completed"] == 1
-
-
 @pytest.mark.slow
 @pytest.mark.behaviour(188)
 @both
