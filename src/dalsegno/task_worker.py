@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
@@ -111,7 +111,8 @@ class TaskWorker:
     def start(self, timeout: float | None = None) -> None:
         """Work until it is told to stop, by SIGTERM, SIGINT, `stop`, or after so many seconds.
 
-        It then waits for what it has begun; told a second time, it has that wait for another process.
+        It then waits for what it has begun; told a second time, it returns and leaves that to another process. A body
+        that cannot be broken off keeps this process from ending until it returns.
         """
         claiming = threading.Thread(target=self._claim_until_drained, name="dalsegno-claiming", daemon=True)
         renewing = threading.Thread(target=self._renew_until_over, name="dalsegno-renewing", daemon=True)
@@ -131,7 +132,7 @@ class TaskWorker:
                 each.lose()
 
     def stop(self) -> None:
-        """Tell it to stop, from any thread or handler of signals; the second time at once."""
+        """Tell it to stop, from any thread or handler of signals; the second time without what it has begun."""
         self._orders.put("stop")
 
     def _obey_orders(self, timeout: float | None) -> None:
@@ -269,13 +270,14 @@ def load_tasks(entrypoint: str) -> list[Task[..., Any]]:
     target = parse_entrypoint(entrypoint)
     module: Any = load_module(target)
     if target.name is None:
-        found = [value for value in vars(module).values() if isinstance(value, Task)]
+        values = cast("dict[str, Any]", vars(module)).values()
+        found = [cast("Task[..., Any]", value) for value in values if isinstance(value, Task)]
         if not found:
             raise EntrypointError(f"There is no task in the {target}: put @task above a function.")
         return found
-    value = module
+    value: Any = module
     for part in target.name.split("."):
         value = getattr(value, part, None)
     if not isinstance(value, Task):
         raise EntrypointError(f"There is no task {target.name!r} in the {target}.")
-    return [value]
+    return [cast("Task[..., Any]", value)]

@@ -28,7 +28,7 @@ def serve(
     ] = (),
     limit: Annotated[int, Parameter(name=["--limit", "-l"], help="Most runs at a time.")] = 10,
 ) -> None:
-    """Claim runs of tasks and execute them here; SIGTERM and Ctrl-C end it, a second one at once."""
+    """Claim runs of tasks and execute them here; SIGTERM and Ctrl-C end it, once what it has begun has ended."""
     from dalsegno.task_worker import TaskWorker, load_tasks
 
     tasks = [task for entrypoint in (*entrypoints, *module) for task in load_tasks(entrypoint)]

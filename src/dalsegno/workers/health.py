@@ -6,15 +6,34 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-from dalsegno.workers.base import BaseWorker
+from typing import Any, Protocol
 
 _SILENT = 3.0
 """Leases for which its backend may not have answered."""
 
 
-def health_of(worker: BaseWorker) -> tuple[bool, dict[str, Any]]:
+class Watched(Protocol):
+    """What is asked for its health: a worker of flow runs, or of task runs."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def work_pool_name(self) -> str | None: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def heard_at(self) -> float: ...
+    @property
+    def lease(self) -> float: ...
+    @property
+    def is_draining(self) -> bool: ...
+    @property
+    def running(self) -> int: ...
+
+
+def health_of(worker: Watched) -> tuple[bool, dict[str, Any]]:
     """Return whether a worker is well, and what there is to say of it."""
     silent = time.monotonic() - worker.heard_at
     well = silent < _SILENT * worker.lease
@@ -32,7 +51,7 @@ def health_of(worker: BaseWorker) -> tuple[bool, dict[str, Any]]:
 class HealthServer:
     """Answers `GET /health`: 200 if the worker is well, else 503."""
 
-    def __init__(self, worker: BaseWorker, host: str, port: int) -> None:
+    def __init__(self, worker: Watched, host: str, port: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 _answer(self, worker)
@@ -56,7 +75,7 @@ class HealthServer:
         self._server.server_close()
 
 
-def _answer(handler: BaseHTTPRequestHandler, worker: BaseWorker) -> None:
+def _answer(handler: BaseHTTPRequestHandler, worker: Watched) -> None:
     well, said = health_of(worker)
     known = handler.path.partition("?")[0].rstrip("/") in ("/health", "")
     body = json.dumps(said if known else {"detail": "There is only /health here."}).encode()
