@@ -134,7 +134,7 @@ def _settled(item: Any, allow_failure: bool) -> Any:
     if isinstance(item, (RunFuture, DistributedFuture)):
         future = cast("RunFuture[Any]", item)
         return future.result(raise_on_failure=not allow_failure)
-    return state_result(item, not allow_failure) if isinstance(item, State) else item
+    return state_result(cast("State[Any]", item), not allow_failure) if isinstance(item, State) else item
 
 
 def _recoveries() -> int:

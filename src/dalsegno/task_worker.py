@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
@@ -254,7 +254,7 @@ def serve(
         if status_server_port is not None:
             from dalsegno.workers.health import HealthServer
 
-            stack.callback(HealthServer(worker, "127.0.0.1", status_server_port).close)
+            stack.callback(HealthServer(cast("Any", worker), "127.0.0.1", status_server_port).close)
         worker.start(timeout)
 
 
@@ -269,13 +269,14 @@ def load_tasks(entrypoint: str) -> list[Task[..., Any]]:
     target = parse_entrypoint(entrypoint)
     module: Any = load_module(target)
     if target.name is None:
-        found = [value for value in vars(module).values() if isinstance(value, Task)]
+        named = cast("dict[str, Any]", vars(cast("object", module)))
+        found = [cast("Task[..., Any]", value) for value in named.values() if isinstance(value, Task)]
         if not found:
             raise EntrypointError(f"There is no task in the {target}: put @task above a function.")
         return found
-    value = module
+    value: Any = module
     for part in target.name.split("."):
         value = getattr(value, part, None)
     if not isinstance(value, Task):
         raise EntrypointError(f"There is no task {target.name!r} in the {target}.")
-    return [value]
+    return [cast("Task[..., Any]", value)]
