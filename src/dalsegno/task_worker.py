@@ -267,9 +267,9 @@ def load_tasks(entrypoint: str) -> list[Task[..., Any]]:
         >>> load_tasks("mails.py:send_mail")
     """
     target = parse_entrypoint(entrypoint)
-    module: Any = load_module(target)
+    module = load_module(target)
     if target.name is None:
-        named = cast("dict[str, Any]", vars(cast("object", module)))
+        named = vars(module)
         found = [cast("Task[..., Any]", value) for value in named.values() if isinstance(value, Task)]
         if not found:
             raise EntrypointError(f"There is no task in the {target}: put @task above a function.")
