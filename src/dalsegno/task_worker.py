@@ -255,7 +255,7 @@ def serve(
         if status_server_port is not None:
             from dalsegno.workers.health import HealthServer
 
-            stack.callback(HealthServer(worker, "127.0.0.1", status_server_port).close)
+            stack.callback(HealthServer(cast("Any", worker), "127.0.0.1", status_server_port).close)
         worker.start(timeout)
 
 
@@ -268,7 +268,7 @@ def load_tasks(entrypoint: str) -> list[Task[..., Any]]:
         >>> load_tasks("mails.py:send_mail")
     """
     target = parse_entrypoint(entrypoint)
-    module: Any = load_module(target)
+    module = load_module(target)
     if target.name is None:
         values = cast("dict[str, Any]", vars(module)).values()
         found = [cast("Task[..., Any]", value) for value in values if isinstance(value, Task)]
