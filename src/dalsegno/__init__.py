@@ -101,11 +101,13 @@ __all__ = [
 
 _MODULES = {
     "artifacts",
+    "background",
     "cache_policies",
     "client",
     "compat",
     "context",
     "deployments",
+    "distributed",
     "exceptions",
     "flow_runs",
     "flows",
@@ -121,6 +123,7 @@ _MODULES = {
     "settings",
     "states",
     "task_runners",
+    "task_worker",
     "tasks",
     "testing",
     "transactions",

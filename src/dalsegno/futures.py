@@ -16,8 +16,10 @@ from dalsegno._engine.futures import (
 )
 from dalsegno._engine.inputs import replace_inputs
 from dalsegno._engine.states import State, state_result
+from dalsegno.distributed import DistributedFuture
 
 __all__ = [
+    "DistributedFuture",
     "DoneAndNotDoneFutures",
     "FlowRunFuture",
     "Future",

@@ -15,7 +15,6 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, ove
 from dalsegno._backend.connect import connect
 from dalsegno._engine import calling, map_calls, naming, unstarted
 from dalsegno._engine.awaiting import awaited_in_coroutines
-from dalsegno._engine.decorated import Decorated
 from dalsegno._engine.definitions import task_definition
 from dalsegno._engine.futures import Future, FutureList
 from dalsegno._engine.options import NotSet, check_hooks, check_tags, check_timeout, not_set
@@ -23,6 +22,7 @@ from dalsegno._engine.retrying import RetryDelays, exponential_backoff, retry_po
 from dalsegno._engine.runs import TaskRun
 from dalsegno._engine.states import State
 from dalsegno._engine.triggering import check_trigger
+from dalsegno.background import BackgroundCalls
 from dalsegno.model.records import TaskDefinition
 from dalsegno.settings import get_current_settings
 
@@ -84,7 +84,7 @@ class TaskOptions(TypedDict, total=False):
     viz_return_value: Any
 
 
-class Task(Decorated[P, R]):
+class Task(BackgroundCalls[P, R]):
     """A task; made by the decorator `task`. `fn` is the function itself.
 
     Raises on decoration: ReservedArgumentError, TypeError or ValueError for options that cannot be.
@@ -312,6 +312,7 @@ class Task(Decorated[P, R]):
         *args: Any,
         return_state: bool = False,
         wait_for: Any = None,
+        deferred: bool = False,
         max_in_flight: int | None = None,
         chunk_size: int | None = None,
         **kwargs: Any,
@@ -323,6 +324,7 @@ class Task(Decorated[P, R]):
         Args:
             return_state: Wait, and give a list of final States.
             wait_for: What all runs wait for.
+            deferred: Have them run in the background, as `delay` does, and give `DistributedFuture`s.
             max_in_flight: At most so many runs are under way: the iterables may be endless generators, of which
                 no more is taken than is needed. The call then returns when all have been submitted.
             chunk_size: So many items are handed to the task runner as one unit, and done one after another in one
@@ -341,7 +343,9 @@ class Task(Decorated[P, R]):
         futures = map_calls.submit_all(
             self.plan,
             given,
-            lambda children: calling.submit_chunk(self, children, wait_for, connect),
+            lambda children: (
+                self._later(children, wait_for) if deferred else calling.submit_chunk(self, children, wait_for, connect)
+            ),
             max_in_flight,
             chunk_size,
         )

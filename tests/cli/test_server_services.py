@@ -16,8 +16,8 @@ def test_the_services_of_the_server_are_listed(dalsegno: Dalsegno, monkeypatch: 
         lines = dalsegno("server", "services", "ls").output.splitlines()
         listed = dalsegno("server", "services", "ls", "-o", "json").json
     backend.close()
-    assert [line.split()[0] for line in lines] == ["NAME", "reaper", "retention", "access"]
-    assert [service["interval"] for service in listed] == [2.0, 60.0, 600.0]
+    assert [line.split()[0] for line in lines] == ["NAME", "reaper", "scheduler", "workers", "retention", "access"]
+    assert [service["interval"] for service in listed] == [2.0, 0.5, 3600.0, 60.0, 600.0]
 
 
 def test_a_server_that_is_not_there_is_named(dalsegno: Dalsegno, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,10 +75,10 @@ def test_a_name_of_prefect_is_the_very_object_of_ours(statements: str, ours: str
 @pytest.mark.parametrize(
     ("statement", "asked", "ours"),
     [
-        ("from prefect import serve", "prefect.serve", "dalsegno.serve"),
-        ("from prefect import flow, serve", "prefect.serve", "dalsegno.serve"),
-        ("import prefect.deployments", "prefect.deployments", "dalsegno.deployments"),
-        ("import prefect.deployments.runner", "prefect.deployments", "dalsegno.deployments"),
+        ("from prefect import automations", "prefect.automations", "dalsegno.automations"),
+        ("from prefect import flow, automations", "prefect.automations", "dalsegno.automations"),
+        ("import prefect.blocks", "prefect.blocks", "dalsegno.blocks"),
+        ("import prefect.blocks.core", "prefect.blocks", "dalsegno.blocks"),
         (
             "from prefect.futures import PrefectDistributedFuture",
             "prefect.futures.PrefectDistributedFuture",
@@ -103,7 +103,7 @@ def test_a_name_that_is_not_there_yet_is_an_import_error_that_says_so(statement:
 @pytest.mark.usefixtures("alias")
 def test_asking_whether_a_name_is_there_is_no_error() -> None:
     prefect = importlib.import_module("prefect")
-    assert not hasattr(prefect, "serve")
+    assert not hasattr(prefect, "automations")
     assert not hasattr(prefect.futures, "PrefectDistributedFuture")
     with pytest.raises(AttributeError, match="no counterpart of prefect.blocks"):
         _ = prefect.blocks
@@ -259,3 +259,21 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 def test_no_moved_name_is_there_under_its_old_path() -> None:
     assert [old for old, new in MOVED.items() if old == new] == []
+
+
+@pytest.mark.usefixtures("alias")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from prefect import serve, deploy, aserve",
+        "from prefect.deployments import run_deployment, RunnerDeployment",
+        "from prefect.deployments.runner import RunnerDeployment, EntrypointType",
+        "from prefect.deployments.steps import git_clone, run_shell_script",
+        "from prefect.runner import Runner",
+        "from prefect.runner.storage import GitRepository, RemoteStorage, LocalStorage",
+        "from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy",
+        "from prefect.schedules import Cron, Interval, RRule",
+    ],
+)
+def test_what_is_about_deployments_is_found_where_it_was(statement: str) -> None:
+    run(statement)

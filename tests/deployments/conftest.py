@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 import threading
 from collections.abc import Callable, Generator
@@ -28,17 +29,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def write_flow(folder: Path, source: str, name: str = "etl.py", flow: str = "etl") -> Flow[..., Any]:
+    """Write a file with a flow, and give the flow."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(source))
+    return load_flow_from_entrypoint(f"{path}:{flow}")
+
+
 @pytest.fixture
 def write(folder: Path) -> Write:
-    """Write a file with a flow, and give the flow."""
-
-    def write_and_load(source: str, name: str = "etl.py", flow: str = "etl") -> Flow[..., Any]:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(source))
-        return load_flow_from_entrypoint(f"{path}:{flow}")
-
-    return write_and_load
+    """Give a function that writes a file into the folder, and gives the flow in it."""
+    return functools.partial(write_flow, folder)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_a_script_serves_itself_with_no_server(program: Any, folder: Path, store
     said, _ = program.communicate(timeout=PATIENCE)
     assert program.returncode == 0, said
     assert "etl/eu: Every second, UTC" in said
-    assert "dalsegno deployment run 'etl/eu'" in said
+    assert "run_deployment('etl/eu')" in said
     day, parent, name, version = lines(folder / "ran")[0].split()
     assert (day, name, version) == ("x", "eu", "3")
     assert int(parent) != program.pid  # of a template's: each run has a process of its own

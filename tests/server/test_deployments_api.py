@@ -202,3 +202,34 @@ def test_a_backfill_is_bounded_and_of_the_past(api: Api, backend: StoreBackend) 
 @pytest.mark.parametrize("path", ["", "/versions", "/schedules", "/upcoming"])
 def test_what_is_not_there_is_not_found(api: Api, path: str) -> None:
     api.get(f"/deployments/{uuid.UUID(int=7)}{path}", 404)
+
+
+def test_runs_are_found_by_their_deployment(api: Api) -> None:
+    made, other = deploy(api), deploy(api, "other")
+    for deployment in (made, other, made):
+        api.post(at(deployment) + "/create-flow-run", {}, 201)
+    found = api.get("/flow-runs", deployment_id=made["id"])["items"]
+    assert [(run["deployment_id"], run["deployment_name"]) for run in found] == [(made["id"], "nightly")] * 2
+    assert api.get("/flow-runs/count", deployment_id=made["id"])["by_state_name"] == {"Scheduled": 2}
+    both = api.post("/flow-runs/filter", {"filter": {"deployment_ids": [made["id"], other["id"]]}})
+    assert len(both["items"]) == 3
+    api.send("DELETE", at(made), 204)
+    assert {run["deployment_name"] for run in api.get("/flow-runs", deployment_id=made["id"])["items"]} == {None}
+
+
+def test_a_run_of_a_deployment_is_retried_by_queueing_it(api: Api) -> None:
+    made = deploy(api, priority=4)
+    run = api.post(at(made) + "/create-flow-run", {}, 201)["flow_run"]
+    api.post(f"/flow-runs/{run['id']}/cancel")
+    planned = api.post("/flow-runs/bulk/retry", {"ids": [run["id"]], "dry_run": True})
+    assert planned["items"][0]["outcome"] == "would_be_done"
+    again = api.post(f"/flow-runs/{run['id']}/retry")
+    assert (again["state"]["name"], again["attempt"]) == ("Scheduled", 2)
+    assert api.get(f"/flow-runs/{run['id']}/wait-reasons")["reasons"] != []
+    (item,) = api.post("/flow-runs/bulk/retry", {"ids": [run["id"]]})["items"]
+    assert (item["outcome"], item["detail"]) == ("unchanged", "It waits in the queue already.")
+    api.post(f"/flow-runs/{run['id']}/cancel")
+    api.send("DELETE", at(made), 204)
+    refused = api.post(f"/flow-runs/{run['id']}/retry", status=409)["detail"]
+    assert "deployment that was deleted" in refused
+    assert f"dalsegno flow-run retry {run['id']} --here" in refused

@@ -12,10 +12,13 @@ from typing import Any
 import httpcore
 import pytest
 from tests.served import serving
+from tests.server.test_work_pools_api import worker as a_worker
 
 from dalsegno import flow, task
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store.changes import ANYTHING, Changes
+from dalsegno.model.deployments import DeploymentSpec
+from dalsegno.model.pools import NewPool
 from dalsegno.server.api import live
 from dalsegno.server.api.live import Subscription
 from dalsegno.server.hub import Hub
@@ -199,3 +202,21 @@ def test_an_id_with_a_number_that_is_none_stands_for_anything(url: str) -> None:
         assert events.id is not None
     with stream(url, last=f"{events.id.partition('-')[0]}-{'9' * 5000}") as others:
         assert others.next_change() == {"kinds": [], "root_run_ids": None}
+
+
+@pytest.mark.parametrize("kind", ["deployment", "work-pool", "worker"])
+def test_deployments_pools_and_workers_are_told(kind: str) -> None:
+    backend = StoreBackend.in_memory()
+    with serving(backend) as url:
+        pool = NewPool(name="machines")
+        if kind != "work-pool":
+            backend.create_pool(pool)
+        with stream(url, f"?kind={kind}") as events:
+            if kind == "work-pool":
+                backend.create_pool(pool)
+            elif kind == "worker":
+                backend.worker_heartbeat(a_worker("machines"))
+            else:
+                backend.apply_deployment(DeploymentSpec(flow_name="etl", name="nightly", work_pool_name="machines"))
+            assert events.next_change()["kinds"] in ([], [kind])
+    backend.close()

@@ -93,7 +93,7 @@ def test_a_server_finds_the_dead_by_itself_and_tells_of_its_loops() -> None:
             assert time.monotonic() < give_up
             httpx.get(f"{url}/services")
         listed = httpx.get(f"{url}/services").json()
-    assert [service["name"] for service in listed] == ["reaper", "retention", "access"]
+    assert [service["name"] for service in listed] == ["reaper", "scheduler", "workers", "retention", "access"]
     assert all(service["errors"] == 0 for service in listed)
     backend.close()
 

@@ -9,7 +9,8 @@ import pytest
 
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._processes import current_process
-from dalsegno._store import ticking
+from dalsegno._services import scheduler
+from dalsegno._store import ticking, workers
 from dalsegno.exceptions import InvalidParameters, InvalidRequest, ObjectNotFound
 from dalsegno.model.deployments import (
     CodeSource,
@@ -19,6 +20,7 @@ from dalsegno.model.deployments import (
     DeploymentView,
     NewSchedule,
 )
+from dalsegno.model.ids import new_id
 from dalsegno.model.pools import NewPool, NewQueue, PoolChange, QueueChange, WorkerRecord
 from dalsegno.model.queue import ClaimRuns
 from dalsegno.model.schedules import ScheduleSpec
@@ -306,7 +308,6 @@ def test_a_deployment_is_ready_while_a_worker_of_its_pool_is_there(backend: Stor
 
 
 def test_what_waits_for_long_is_late_and_runs_all_the_same(backend: StoreBackend, pool: str) -> None:
-    from dalsegno._services import scheduler
 
     made = backend.apply_deployment(spec_of(work_pool_name=pool))
     id = run_of(backend, made)
@@ -319,3 +320,114 @@ def test_what_waits_for_long_is_late_and_runs_all_the_same(backend: StoreBackend
     assert view is not None
     assert [state.name for state in view.states or ()] == ["Scheduled", "Late"]
     assert claim(backend) == [id]
+
+
+def test_only_heartbeats_that_say_something_new_are_news(backend: StoreBackend, pool: str) -> None:
+    record = WorkerRecord(
+        process_id=new_id(), name="w", type="process", work_pool_name=pool, host="box", pid=7, version="1"
+    )
+
+    def heard(worker: WorkerRecord, now: int, lease: int = 10) -> bool:
+        return backend.database.write(lambda connection: workers.heard_of(connection, worker, lease, now))
+
+    busy = msgspec.structs.replace(record, running=1)
+    assert [heard(record, 100), heard(record, 105), heard(busy, 106), heard(busy, 107)] == [True, False, True, False]
+    # It had been gone for a while.
+    assert heard(busy, 200)
+
+
+def test_runs_are_found_by_their_deployment_and_name_it(backend: StoreBackend) -> None:
+    made, other = backend.apply_deployment(spec_of()), backend.apply_deployment(spec_of("other"))
+    mine = [run_of(backend, made) for _ in range(3)]
+    run_of(backend, other)
+    found = backend.list_flow_runs(RunFilter(deployment_ids=[made.id]), Page(oldest_first=True))
+    assert [run.id for run in found] == mine
+    assert {(run.deployment_id, run.deployment_name) for run in found} == {(made.id, "nightly")}
+    one = backend.read_flow_run(mine[0])
+    assert one is not None
+    assert (one.deployment_name, one.task_run_counts) == ("nightly", {})
+
+
+def test_many_keys_that_are_full_hold_nothing_up(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(
+        spec_of(work_pool_name=pool, concurrency_limit=1, concurrency_key="{{ parameters.customer }}")
+    )
+    for number in range(1200):
+        run_of(backend, made, parameters={"customer": number})
+    assert len(claim(backend, 1000)) == 1000
+    again = [run_of(backend, made, parameters={"customer": number}) for number in range(50)]
+    last = run_of(backend, made, parameters={"customer": "new"})
+    assert last in claim(backend, 1000)
+    assert claim(backend, 1000) == []
+    assert len(again) == 50
+
+
+def test_one_run_that_waits_has_one_that_runs_cancelled(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(
+        spec_of(work_pool_name=pool, concurrency_limit=3, collision_strategy="CANCEL_RUNNING")
+    )
+    runs = [run_of(backend, made) for _ in range(4)]
+    assert claim(backend, 3) == runs[:3]
+    for _ in range(3):
+        assert claim(backend) == []
+    held = dict.fromkeys(runs[:3], 1)
+    assert backend.renew_leases(current_process().id, held).cancel == [runs[0]]
+
+
+def test_a_schedule_that_cannot_be_kept_holds_up_no_other(
+    backend: StoreBackend, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [
+        backend.apply_deployment(spec_of(name, work_pool_name=pool, schedules=[ScheduleSpec(interval=60)]))
+        for name in ("bad", "good")
+    ]
+    bad, good = (each.schedules[0] for each in made)
+    real = ticking.tick
+
+    def tick(connection: Any, id: bytes, now: int) -> list[bytes]:
+        if id == bad.id:
+            raise OverflowError("too large")
+        return real(connection, id, now)
+
+    monkeypatch.setattr(ticking, "tick", tick)
+    assert good.next_tick is not None
+    scheduler.tick(backend.database, 15.0, good.next_tick + 70 * SECOND)
+    assert len(backend.list_flow_runs(RunFilter(), Page())) >= 1
+    stopped = backend.read_deployment(made[0].id)
+    assert stopped.schedules[0].next_tick is None
+    assert "was stopped: OverflowError: too large" in (stopped.problem or "")
+
+
+def test_what_is_executed_of_a_deployment_that_is_deleted_is_not_recovered(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(spec_of(work_pool_name=pool))
+    id = run_of(backend, made)
+    assert claim(backend) == [id]
+    assert backend.delete_deployment(made.id)
+    with pytest.raises(InvalidRequest, match="Runs of work pool 'machines' wait or are executed"):
+        backend.delete_pool(pool)
+    assert backend.crash_attempt(id, 1, "killed")
+    assert claim(backend) == []
+    view = backend.read_flow_run(id)
+    assert view is not None
+    assert view.state.name == "Crashed"
+    assert backend.delete_pool(pool)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"priority": 2**40}, {"recovery_delay": 1e300}, {"max_recoveries": -1}, {"concurrency_limit": 2**40}]
+)
+def test_numbers_that_cannot_be_are_refused(backend: StoreBackend, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be"):
+        backend.apply_deployment(spec_of(**wrong))
+
+
+def test_whoever_claims_a_run_is_told_when_it_was_first_due(backend: StoreBackend, pool: str) -> None:
+    made = backend.apply_deployment(spec_of(work_pool_name=pool))
+    id = run_of(backend, made, due=SECOND)
+    asked = ClaimRuns(process=current_process(), holder="a worker", limit=1, pool=pool)
+    (first,) = backend.claim_runs(asked)
+    assert backend.give_back({id: first.attempt}) == 1
+    (again,) = backend.claim_runs(asked)
+    for run in (first, again):
+        assert run.deployment is not None
+        assert run.deployment.scheduled_time == SECOND

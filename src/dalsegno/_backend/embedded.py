@@ -13,6 +13,7 @@ from dalsegno._store import (
     apply,
     artifacts,
     attempts,
+    background,
     cache,
     changes,
     crashes,
@@ -32,6 +33,7 @@ from dalsegno._store import (
 from dalsegno._store.connection import Database
 from dalsegno._store.opening import open_database
 from dalsegno._store.sqlite.database import BUSY_TIMEOUT, SqliteDatabase
+from dalsegno.model.background import ClaimedTask, ClaimTasks, HeldTasks, RequestTask
 from dalsegno.model.limits import (
     AcquireSlots,
     LimitChange,
@@ -260,6 +262,39 @@ class StoreBackend(DeploymentOperations):
         reaper.tick(self.database, self.lease, now)
         more = scheduler.tick(self.database, self._late_after, now)
         return 0.0 if more else scheduler.INTERVAL
+
+    # --- tasks in the background
+
+    def request_task(self, request: RequestTask) -> bool:
+        done = apply.request_task(self._writer, request, self.database.now())
+        self._announce("task_run", request.snapshot.id)
+        return done
+
+    def claim_tasks(self, request: ClaimTasks) -> list[ClaimedTask]:
+        # Whoever serves asks after each change: looking costs no turn at writing.
+        if not self.database.read(lambda connection: background.any_waiting(connection, request)):
+            return []
+        now = self.database.now()
+        claimed = self.database.write(
+            lambda connection: background.claim(connection, request, self.lease, now), express=True
+        )
+        if claimed:
+            self._announce("task_run")
+        return claimed
+
+    def renew_tasks(self, process_id: bytes, held: dict[bytes, int]) -> HeldTasks:
+        now = self.database.now()
+        answer = self.database.write(
+            lambda connection: background.renew(connection, process_id, held, now), express=True, repeatable=True
+        )
+        answer.lease = self.lease / 1e6
+        return answer
+
+    def give_back_tasks(self, held: dict[bytes, int]) -> int:
+        now = self.database.now()
+        count = self.database.write(lambda connection: background.give_back(connection, held, now))
+        self._announce("task_run")
+        return count
 
     # --- pauses and inputs
 

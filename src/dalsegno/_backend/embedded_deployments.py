@@ -173,12 +173,15 @@ class DeploymentOperations:
     def worker_heartbeat(self, worker: WorkerRecord) -> None:
         now = self.database.now()
         lease = self.lease
-        self.database.write(
+        is_news = self.database.write(
             lambda connection: workers.heard_of(connection, worker, lease, now), express=True, repeatable=True
         )
+        if is_news:
+            self._tell("worker")
 
     def worker_gone(self, process_id: bytes) -> None:
         self.database.write(lambda connection: workers.gone(connection, process_id), repeatable=True)
+        self._tell("worker")
 
     def list_workers(self, pool: str | None) -> list[WorkerView]:
         now = self.database.now()

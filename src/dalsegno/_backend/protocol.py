@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from dalsegno.model.background import ClaimedTask, ClaimTasks, HeldTasks, RequestTask
 from dalsegno.model.deployments import (
     DeploymentChange,
     DeploymentFilter,
@@ -168,6 +169,23 @@ class Backend(Protocol):
 
         Returns after how many seconds it is to be done again; None: there is a server that does it.
         """
+        ...
+
+    # --- tasks in the background
+    def request_task(self, request: RequestTask) -> bool:
+        """Keep a task run for whoever serves its task, on disk. False: it was asked for before, and may have ended."""
+        ...
+
+    def claim_tasks(self, request: ClaimTasks) -> list[ClaimedTask]:
+        """Claim task runs that wait, under a lease that has to be renewed: the earliest first."""
+        ...
+
+    def renew_tasks(self, process_id: bytes, held: dict[bytes, int]) -> HeldTasks:
+        """Renew the leases of claimed task runs, each at an attempt, and learn which were lost."""
+        ...
+
+    def give_back_tasks(self, held: dict[bytes, int]) -> int:
+        """Have claimed task runs wait again; return how many. What was done of them is not recorded any more."""
         ...
 
     # --- deployments

@@ -19,8 +19,7 @@ from dalsegno.exceptions import CodeUnavailable, ConfigurationError
 _WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SECRETS = ("access_token", "token", "password")
 _USERNAMES = {"gitlab": "oauth2", "bitbucket": "x-token-auth"}
-_LOOKING = threading.Lock()
-_looks: dict[tuple[str, str | None], _Look]
+_looking = threading.Lock()
 
 
 class Repository(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +43,7 @@ class _Look:
         self.commit = ""
 
 
-_looks = {}
+_looks: dict[tuple[str, str | None], _Look] = {}
 
 
 def check(wanted: Repository) -> None:
@@ -119,7 +118,7 @@ def _login(wanted: Repository) -> tuple[str, Login | None]:
 def _head(wanted: Repository, url: str, login: Login | None) -> str:
     """Return the commit that a branch (or tag) is at now; who asks at the same time asks once."""
     asked = time.monotonic()
-    with _LOOKING:
+    with _looking:
         look = _looks.setdefault((url, wanted.branch), _Look())
     with look.lock:
         if look.began < asked:

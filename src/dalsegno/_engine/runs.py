@@ -163,6 +163,10 @@ class Run:
         self.history.append((code, stamp, name, state.message, recorded_details(state.state_details)))
         self.touch()
 
+    def all_sent(self) -> None:
+        """Know that the states that it has are recorded already."""
+        self._sent = len(self.history)
+
     def note(self, name: str, value: Any) -> None:
         """Add something rare to the record."""
         self.extra = {**(self.extra or {}), name: value}

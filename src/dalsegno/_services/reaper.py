@@ -5,7 +5,7 @@ Suspended runs whose time is up are failed beside that.
 
 from __future__ import annotations
 
-from dalsegno._store import changes, crashes, leases, pauses, slots
+from dalsegno._store import background, changes, crashes, leases, pauses, slots
 from dalsegno._store.connection import Database
 
 
@@ -20,9 +20,10 @@ def interval(lease: int) -> float:
 def tick(database: Database, lease: int, now: int) -> int:
     """Note that leases can be renewed here, then end those that were not; return how many ended."""
     # First, for what it notes says whether anybody can be blamed.
-    database.write(lambda connection: leases.note_served(connection, lease, now), express=True, repeatable=True)
+    if not database.read(lambda connection: leases.is_noted(connection, lease, now)):
+        database.write(lambda connection: leases.note_served(connection, lease, now), express=True, repeatable=True)
     ended = crashes.find_crashed(database, now) + crashes.find_idle_claims(database, now)
-    ended += pauses.expire(database, now)
+    ended += pauses.expire(database, now) + background.recover_idle(database, now)
     if database.read(slots.any_with_lease):
         ended += database.write(lambda connection: slots.free_expired(connection, now), repeatable=True)
     if ended:

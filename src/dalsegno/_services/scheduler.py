@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from dalsegno._store import changes, ticking, waiting_runs, workers
 from dalsegno._store.connection import Connection, Database
+from dalsegno.exceptions import BackendUnavailable
+
+_log = logging.getLogger("dalsegno.services")
 
 INTERVAL = 0.5
 """Seconds between two ticks."""
@@ -16,11 +21,26 @@ def tick(database: Database, late_after: float, now: int) -> bool:
     due = database.read(lambda connection: ticking.due(connection, now, _SLICE))
     made: list[bytes] = []
     for id in due:
-        made += database.write(lambda connection, id=id: ticking.tick(connection, id, now), repeatable=True)
+        made += _tick_one(database, id, now)
     late = _call_late(database, late_after, now)
-    if made or late:
-        database.announce(changes.Changes(frozenset({"flow_run"})))
+    if due or late:
+        # A deployment shows the next ticks of its schedules.
+        kinds = {"flow_run", "deployment"} if due else {"flow_run"}
+        database.announce(changes.Changes(frozenset(kinds)))
     return len(due) >= _SLICE or len(late) >= _SLICE
+
+
+def _tick_one(database: Database, id: bytes, now: int) -> list[bytes]:
+    try:
+        return database.write(lambda connection: ticking.tick(connection, id, now), repeatable=True)
+    except BackendUnavailable:
+        raise
+    except Exception as error:
+        # Whatever is wrong with one schedule, the others go on; this one says so, and waits to be changed.
+        _log.exception("A schedule cannot be kept, and was stopped.")
+        told = f"{type(error).__name__}: {error}"
+        database.write(lambda connection: ticking.stop(connection, id, told), repeatable=True)
+        return []
 
 
 def _call_late(database: Database, late_after: float, now: int) -> list[bytes]:

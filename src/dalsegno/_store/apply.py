@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import contact, forks, hot_rows, leases, limits, pauses, recovery
+from dalsegno._store import background, contact, forks, hot_rows, leases, limits, pauses, recovery
 from dalsegno._store.connection import Connection, Database
 from dalsegno._store.statements import RowStatement, in_chunks, locking, marks
 from dalsegno._store.unflushed import Unflushed
+from dalsegno.model.background import RequestTask
 from dalsegno.model.records import (
     ArtifactRecord,
     Batch,
@@ -246,7 +247,7 @@ def _split_blobs(blobs: list[ResultBlob]) -> Iterator[list[ResultBlob]]:
 def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int, int], now: int) -> Receipt:
     """Apply what goes into one transaction; puts into `tasks` what the writer may remember once it is
     committed."""
-    receipt = _look_at_roots(connection, batch)
+    receipt, alone = _look_at_roots(connection, batch)
     receipt.lease = writer.lease / 1e6
     receipt.limited_tags = writer.limited_tags(connection, now)
     if receipt.fenced:
@@ -264,6 +265,8 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
         _INSERT_BLOB.run(connection, [(blob.id, blob.root_run_id, blob.data) for blob in batch.blobs])
     if batch.task_runs:
         tasks.update(hot_rows.write_task_runs(connection, batch, writer.task_numbers))
+        if alone:
+            background.close_ended(connection, batch)
     if batch.logs:
         hot_rows.write_logs(connection, batch.logs)
     if batch.artifacts:
@@ -275,18 +278,32 @@ def _apply(writer: Writer, connection: Connection, batch: Batch, tasks: dict[int
     return receipt
 
 
+def request_task(writer: Writer, asked: RequestTask, now: int) -> bool:
+    """Keep a task run for whoever serves its task, with its record. False: it was asked for before."""
+
+    def work(connection: Connection) -> bool:
+        _restore(writer, connection, now)
+        new = background.request(connection, asked)
+        if new:
+            _apply(writer, connection, background.batch_of(asked), {}, now)
+        return new
+
+    return writer.database.write(work, durable=True, repeatable=True)
+
+
 # --- fencing
 
 
-def _look_at_roots(connection: Connection, batch: Batch) -> Receipt:
+def _look_at_roots(connection: Connection, batch: Batch) -> tuple[Receipt, bool]:
     """Find the roots whose attempt has moved on or that were deleted, and those that somebody wants
-    cancelled.
+    cancelled; and whether any is a task run in the background.
 
     Their rows are locked, in the order of their ids: opening an attempt changes the same row, so it comes before all
     that this transaction writes, or after it.
     """
     receipt = Receipt()
     missing = set(batch.recorded)
+    others = set(batch.attempts)
     for texts, ids in in_chunks(sorted(batch.attempts)):
         look = (
             "SELECT id, attempt, cancel_requested, state_type,"
@@ -295,6 +312,7 @@ def _look_at_roots(connection: Connection, batch: Batch) -> Receipt:
         )
         for id, attempt, wanted, state_type, suspend in connection.execute(locking(connection, look), ids):
             missing.discard(id)
+            others.discard(id)
             if attempt > batch.attempts[id]:
                 receipt.fenced.append(id)
             elif wanted is not None and state_type < _CANCELLING:
@@ -302,7 +320,9 @@ def _look_at_roots(connection: Connection, batch: Batch) -> Receipt:
             elif suspend is not None:
                 (receipt.suspend if suspend else receipt.pause).append(id)
     receipt.fenced.extend(missing)
-    return receipt
+    in_background = background.attempts_of(connection, list(others - missing)) if others else {}
+    receipt.fenced.extend(id for id, attempt in in_background.items() if attempt > batch.attempts[id])
+    return receipt, bool(in_background)
 
 
 def _without(batch: Batch, fenced: set[bytes]) -> Batch:

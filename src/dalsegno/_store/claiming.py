@@ -21,6 +21,7 @@ Group: TypeAlias = tuple[bytes, str]
 
 _WINDOW = 100
 _MOST_WINDOWS = 200
+_MOST_GROUPS = 10_000
 _MINUTE = 60_000_000
 
 _TAKE = """
@@ -44,13 +45,24 @@ _HELD_IN_POOL = """
         AND queue_id IN (SELECT id FROM work_queue WHERE pool_id = ?)
 """
 _HELD_IN_QUEUE = "SELECT count(*) FROM run_request WHERE holder IS NOT NULL AND queue_id = ?"
+# Of all deployments only those of which something waits: there may be thousands of others.
 _LIMITED = """
     SELECT id, concurrency_limit, collision_strategy, start_rate, next_start FROM deployment
-    WHERE concurrency_limit IS NOT NULL OR start_rate IS NOT NULL
+    WHERE (concurrency_limit IS NOT NULL OR start_rate IS NOT NULL)
+        AND EXISTS (SELECT 1 FROM ready WHERE ready.deployment_id = deployment.id AND {which})
+    ORDER BY id
 """
 _RUNNING = """
     SELECT deployment_id, coalesce(concurrency_key, ''), count(*) FROM run_request
-    WHERE holder IS NOT NULL AND deployment_id IS NOT NULL GROUP BY 1, 2
+    WHERE holder IS NOT NULL AND deployment_id IS NOT NULL
+        AND EXISTS (SELECT 1 FROM ready WHERE ready.deployment_id = run_request.deployment_id AND {which})
+    GROUP BY 1, 2
+"""
+_BEING_CANCELLED = """
+    SELECT 1 FROM run_request AS request JOIN flow_run AS run ON run.id = request.flow_run_id
+    WHERE request.holder IS NOT NULL AND request.deployment_id = ? AND coalesce(request.concurrency_key, '') = ?
+        AND run.cancel_requested IS NOT NULL
+    LIMIT 1
 """
 _OLDEST = """
     SELECT run.id FROM run_request AS request JOIN flow_run AS run ON run.id = request.flow_run_id
@@ -127,24 +139,30 @@ class _Round:
     def take(self, most: int) -> list[Taken]:
         """Take runs out of the queue."""
         connection = self._connection
-        limited = {row[0]: _Limited(*row[1:]) for row in connection.execute(_LIMITED).fetchall()}
+        limited = connection.execute(f"{self.text(_LIMITED)} LIMIT 1", self._values).fetchone() is not None
         keyed = f"SELECT 1 FROM ready WHERE {self._which} AND concurrency_key IS NOT NULL LIMIT 1"
         if not limited and connection.execute(keyed, self._values).fetchone() is None:
             return _take(connection, self._which, self._values, most)
-        return _Choice(self, limited, most).taken()
+        return _Choice(self, most).taken()
+
+    def text(self, statement: str) -> str:
+        """Return a statement about the runs of this round."""
+        return statement.format(which=self._which)
 
     def candidates(self, priority: int | None, excluded: Sequence[Group | bytes], most: int) -> list[Any]:
         """Return the next runs, of a priority, that are of none of these groups or deployments."""
         which, values = self._which, list(self._values)
         if priority is not None:
             which, values = f"{which} AND priority = ?", [*values, priority]
-        for each in excluded:
-            if isinstance(each, tuple):
-                which += " AND (deployment_id IS NULL OR deployment_id <> ? OR coalesce(concurrency_key, '') <> ?)"
-                values += each
-            else:
-                which += " AND (deployment_id IS NULL OR deployment_id <> ?)"
-                values.append(each)
+        groups = [each for each in excluded if isinstance(each, tuple)]
+        if groups:
+            listed, more = _listed(self._connection, groups)
+            which += f" AND (deployment_id IS NULL OR (deployment_id, coalesce(concurrency_key, '')) NOT IN ({listed}))"
+            values += more
+        deployments = [each for each in excluded if isinstance(each, bytes)]
+        if deployments:
+            which += f" AND (deployment_id IS NULL OR deployment_id NOT IN ({','.join('?' * len(deployments))}))"
+            values += deployments
         lock = " FOR UPDATE SKIP LOCKED" if self._connection.dialect == "postgresql" else ""
         text = _CANDIDATES.format(which=which, lock=lock)
         return self._connection.execute(text, (*values, most)).fetchall()
@@ -154,25 +172,37 @@ class _Round:
         return self._connection
 
     @property
+    def values(self) -> list[Any]:
+        return self._values
+
+    @property
     def now(self) -> int:
         return self._now
+
+
+def _listed(connection: Connection, groups: Sequence[Group]) -> tuple[str, list[Any]]:
+    """Return a list of groups as SQL, with its values: of any length, which a chain of conditions could not have."""
+    if connection.dialect == "postgresql":
+        ids, keys = zip(*groups, strict=True)
+        return "SELECT * FROM unnest(?::bytea[], ?::text[])", [list(ids), list(keys)]
+    chosen = groups[:_MOST_GROUPS]
+    return f"VALUES {','.join(['(?,?)'] * len(chosen))}", [value for group in chosen for value in group]
 
 
 class _Choice:
     """Runs that are chosen where deployments have limits, or runs have keys."""
 
-    def __init__(self, round: _Round, limited: dict[bytes, _Limited], most: int) -> None:
+    def __init__(self, round: _Round, most: int) -> None:
         self._round = round
         self._most = most
         self._chosen: list[bytes] = []
         self._full: dict[Group | bytes, None] = {}
         self._ended: set[bytes] = set()
         # Whoever claims runs of deployments with limits does it alone.
-        for id in sorted(limited):
-            round.connection.execute(locking(round.connection, "SELECT 1 FROM deployment WHERE id = ?"), (id,))
-        rows = round.connection.execute(_LIMITED).fetchall() if limited else []
+        text = locking(round.connection, round.text(_LIMITED))
+        rows = round.connection.execute(text, round.values).fetchall()
         self._limited = {row[0]: _Limited(*row[1:]) for row in rows}
-        rows = round.connection.execute(_RUNNING).fetchall()
+        rows = round.connection.execute(round.text(_RUNNING), round.values).fetchall()
         self._running: Counter[Group] = Counter({(id, key): count for id, key, count in rows})
 
     def taken(self) -> list[Taken]:
@@ -195,8 +225,8 @@ class _Choice:
             busy = [] if count is None else [g for g, n in self._running.items() if g[1] and n > count]
             rows = self._look(priority, busy)
             if rows:
-                return self._choose(rows)
-        return self._choose(first)
+                return self._choose(rows, count)
+        return self._choose(first, None)
 
     def _look(self, priority: int | None, busy: Sequence[Group]) -> list[Any]:
         done = len(self._chosen) + len(self._ended)
@@ -204,8 +234,8 @@ class _Choice:
         skip = {*self._chosen, *self._ended}
         return [row for row in rows if row[0] not in skip]
 
-    def _choose(self, rows: Sequence[Any]) -> bool:
-        """Choose from a window, until a key has got one more: then others may be before it."""
+    def _choose(self, rows: Sequence[Any], most_running: int | None) -> bool:
+        """Choose from a window: of a key only while no more of it run than of those that come first."""
         for id, _, deployment, key in rows:
             if len(self._chosen) >= self._most:
                 return True
@@ -213,11 +243,15 @@ class _Choice:
                 self._chosen.append(id)
                 continue
             group = (deployment, key)
-            if group in self._full or deployment in self._full or not self._may_start(id, group):
+            if group in self._full or deployment in self._full:
+                continue
+            if key and most_running is not None and self._running[group] > most_running:
+                continue
+            if not self._may_start(id, group):
                 continue
             self._chosen.append(id)
             self._running[group] += 1
-            if key:
+            if key and most_running is None:
                 return True
         return True
 
@@ -244,7 +278,8 @@ class _Choice:
             return
         if limits.strategy == "CANCEL_RUNNING":
             oldest = connection.execute(_OLDEST, group).fetchone()
-            if oldest is not None:
+            # One at a time: it takes a while to end, and other claims come meanwhile.
+            if oldest is not None and connection.execute(_BEING_CANCELLED, group).fetchone() is None:
                 attempts.request_cancel(connection, oldest[0], now)
         self._full[group] = None
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dalsegno._processes import boot_time, is_alive, restarted_since
-from dalsegno._store import leases, processes, recovery, slots
+from dalsegno._store import background, leases, processes, recovery, slots
 from dalsegno._store.connection import Connection, Database, Dialect
 from dalsegno._store.processes import Seen
 from dalsegno._store.statements import locking
@@ -138,6 +138,7 @@ def crash_process(connection: Connection, seen: Seen, now: int, *, recover: bool
         end_runs(connection, flow_runs, task_roots, CRASHED, what_is_known(seen), seen.last_seen, now)
     for root in roots:
         recovery.end_claim(connection, root, now, recover=recover)
+    background.recover_of_process(connection, process.id, now)
     slots.free_of_process(connection, process.id)
     connection.execute(_GONE, (now, process.id))
     return len(flow_runs) + len(task_roots)

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
-from dalsegno._store import apply, pools, recovery
+from dalsegno._store import apply, pools, recovery, rows
 from dalsegno._store.connection import Connection
+from dalsegno._store.deployments import check_priority
 from dalsegno._store.parameter_checks import check_parameters
+from dalsegno._store.statements import sharing
 from dalsegno.exceptions import InvalidRequest, ObjectNotFound
 from dalsegno.model.deployments import ClaimedDeployment, DeploymentRun, DeploymentSpec, RequestedRun
-from dalsegno.model.ids import id_text, new_id
+from dalsegno.model.ids import id_text, id_time, new_id
 from dalsegno.model.records import EntryPoint, FlowDefinition, FlowRunSnapshot, pack_extra
 from dalsegno.model.results import pack_plain
 from dalsegno.model.states import STATE_CODES, StateType
@@ -22,6 +24,8 @@ from dalsegno.model.words import random_run_name
 _SCHEDULED = STATE_CODES[StateType.SCHEDULED]
 _MOST_PARAMETERS = 1 << 20
 """Bytes of JSON."""
+_LATEST = 2**53
+"""Microseconds since 1970: in the year 2255."""
 
 _FIND = "SELECT spec, version_number, queue_id FROM deployment WHERE id = ?"
 _TAKE_KEY = "INSERT INTO run_key (key, flow_run_id, deployment_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -42,31 +46,48 @@ def request(connection: Connection, asked: DeploymentRun, now: int) -> Requested
 
     Raises ObjectNotFound, or InvalidRequest where the parameters do not fit or cannot be.
     """
-    row = connection.execute(_FIND, (asked.deployment_id,)).fetchone()
+    # Nobody deploys it elsewhere, or deletes it, before its run is there.
+    row = connection.execute(sharing(connection, _FIND), (asked.deployment_id,)).fetchone()
     if row is None:
         raise ObjectNotFound(f"There is no deployment {id_text(asked.deployment_id)}.")
     spec = msgspec.msgpack.decode(row[0], type=DeploymentSpec)
-    parameters = {**spec.parameters, **asked.parameters}
-    if spec.enforce_parameter_schema:
-        check_parameters(f"{spec.flow_name}/{spec.name}", spec.parameter_schema, parameters)
+    # All that may be wrong is looked at before the key is taken.
+    parameters = _checked_parameters(asked, spec)
+    priority = spec.priority if asked.priority is None else asked.priority
+    check_priority(priority)
+    due = now if asked.due is None else asked.due
+    if not 0 <= due < _LATEST:
+        raise InvalidRequest(f"A run cannot be due at {due}: that is microseconds since 1970.")
+    queue = _queue(connection, asked, spec, row[2], now)
     id = new_id()
     if asked.idempotency_key is not None:
         key = hashlib.sha256(asked.deployment_id + asked.idempotency_key.encode()).digest()
         if not connection.execute(_TAKE_KEY, (key, id, asked.deployment_id)).rowcount:
             return _asked_before(connection, key)
-    due = now if asked.due is None else asked.due
     name = asked.name or random_run_name()
     _write_run(connection, asked, spec, id, name, parameters, due, now)
-    priority = spec.priority if asked.priority is None else asked.priority
     connection.execute(
         _REQUEST,
         (id, priority, spec.on_crash, spec.max_recoveries, round(spec.recovery_delay * 1e6), asked.deployment_id,
-         row[1], _queue(connection, asked, spec, row[2], now), _concurrency_key(asked, spec, parameters),
+         row[1], queue, _concurrency_key(asked, spec, parameters),
          msgspec.json.encode(asked.job_variables).decode() if asked.job_variables else None, asked.schedule_id,
          asked.parent_flow_run_id),
     )  # fmt: skip
     recovery.enqueue(connection, id, priority, due)
     return RequestedRun(flow_run_id=id, name=name, created=True)
+
+
+def _checked_parameters(asked: DeploymentRun, spec: DeploymentSpec) -> dict[str, Any]:
+    parameters = {**spec.parameters, **asked.parameters}
+    if spec.enforce_parameter_schema:
+        check_parameters(f"{spec.flow_name}/{spec.name}", spec.parameter_schema, parameters)
+    size = len(msgspec.json.encode(parameters))
+    if size > _MOST_PARAMETERS:
+        raise InvalidRequest(
+            f"The parameters of a run of '{spec.flow_name}/{spec.name}' are {size} bytes; "
+            f"{_MOST_PARAMETERS} are the most. Hand over where the data is, rather than the data."
+        )
+    return parameters
 
 
 def claimed(
@@ -90,7 +111,16 @@ def claimed(
         version_number=row[1],
         source=spec.source,
         job_variables={**spec.job_variables, **own},
+        scheduled_time=_first_due(connection, flow_run_id),
     )
+
+
+def _first_due(connection: Connection, flow_run_id: bytes) -> int | None:
+    (states,) = connection.execute("SELECT states FROM flow_run WHERE id = ?", (flow_run_id,)).fetchone()
+    for state in rows.read_history(states, id_time(flow_run_id)):
+        if state.details is not None and "scheduled_time" in state.details:
+            return state.details["scheduled_time"]
+    return None
 
 
 def _asked_before(connection: Connection, key: bytes) -> RequestedRun:
@@ -110,12 +140,6 @@ def _write_run(
     due: int,
     now: int,
 ) -> None:
-    text = msgspec.json.encode(parameters)
-    if len(text) > _MOST_PARAMETERS:
-        raise InvalidRequest(
-            f"The parameters of a run of '{spec.flow_name}/{spec.name}' are {len(text)} bytes; "
-            f"{_MOST_PARAMETERS} are the most. Hand over where the data is, rather than the data."
-        )
     entry = (_SCHEDULED, now, None, None, {"scheduled_time": due})
     snapshot = FlowRunSnapshot(
         id=id,
@@ -129,7 +153,7 @@ def _write_run(
         state_name=None,
         states=recovery.aside(id, 1, entry, now),
         parameters=pack_plain(msgspec.msgpack.encode(parameters)),
-        parameters_text=text.decode(),
+        parameters_text=msgspec.json.encode(parameters).decode(),
         tags=tuple(dict.fromkeys([*spec.tags, *asked.tags])),
         entry=_entry(spec),
         extra=pack_extra({"named": asked.name is not None}),

@@ -42,6 +42,11 @@ _ONLINE = """
     WHERE work_queue.id = ? AND last_seen + lease > ? LIMIT 1
 """
 
+MOST = 2**31 - 1
+"""Of numbers that people give."""
+_MOST_RECOVERIES = 10_000
+_LONGEST_DELAY = 86_400.0
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(DeploymentSpec).decode
 
@@ -142,10 +147,20 @@ def list_page(connection: Connection, filter: DeploymentFilter, page: Page, now:
 
 def delete(connection: Connection, id: bytes, now: int) -> bool:
     """Delete a deployment; its runs stay, and those that wait do not start any more. False: there is none."""
+    if connection.execute(locking(connection, "SELECT 1 FROM deployment WHERE id = ?"), (id,)).fetchone() is None:
+        return False
     waiting_runs.cancel_of_deployment(connection, id, now)
+    # What is executed now ends as it ends: there is nothing that it could be recovered by.
+    connection.execute("UPDATE run_request SET on_crash = 'fail' WHERE deployment_id = ?", (id,))
     for table in ("schedule", "deployment_version", "run_key", "served_deployment"):
         connection.execute(f"DELETE FROM {table} WHERE deployment_id = ?", (id,))
     return connection.execute("DELETE FROM deployment WHERE id = ?", (id,)).rowcount > 0
+
+
+def check_priority(priority: int) -> None:
+    """Raise InvalidRequest for a priority that cannot be."""
+    if not -MOST <= priority <= MOST:
+        raise InvalidRequest(f"A priority of {priority} cannot be: it is between -{MOST} and {MOST}.")
 
 
 def note_problem(connection: Connection, id: bytes, problem: str | None) -> None:
@@ -210,6 +225,13 @@ def _check(spec: DeploymentSpec) -> None:
     for kind, name in (("flow", spec.flow_name), ("deployment", spec.name)):
         if not 0 < len(name) <= 255 or any(letter in name for letter in "/%&<>"):
             raise InvalidRequest(f"A {kind} cannot be called {name!r}: 1 to 255 characters, none of / % & < >.")
+    check_priority(spec.priority)
+    if not 0 <= spec.max_recoveries <= _MOST_RECOVERIES:
+        raise InvalidRequest(f"{spec.max_recoveries} recoveries cannot be: 0 to {_MOST_RECOVERIES}.")
+    if not 0 <= spec.recovery_delay <= _LONGEST_DELAY:
+        raise InvalidRequest(f"A recovery delay of {spec.recovery_delay} s cannot be: 0 to {_LONGEST_DELAY:g} s.")
+    if spec.concurrency_limit is not None and spec.concurrency_limit > MOST:
+        raise InvalidRequest(f"A concurrency limit of {spec.concurrency_limit} cannot be: leave it out for none.")
     if spec.concurrency_limit is not None and spec.concurrency_limit < 1:
         raise InvalidRequest(
             f"A concurrency limit of {spec.concurrency_limit} cannot be: pause the deployment instead."

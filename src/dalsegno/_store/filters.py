@@ -60,6 +60,8 @@ def flow_run_conditions(dialect: Dialect, filter: RunFilter) -> Conditions:
         conditions.add(f"{_aside(dialect, 'run.flow_id')} IN {_flows_named(filter)}", *filter.flow_names)
     if filter.flow_run_ids:
         conditions.add_any(_aside(dialect, "run.parent_flow_run_id"), filter.flow_run_ids)
+    if filter.deployment_ids:
+        conditions.add_any(_aside(dialect, "run.deployment_id"), filter.deployment_ids)
     if filter.root_run_ids:
         conditions.add_any("coalesce(run.root_run_id, run.id)", filter.root_run_ids)
     for tag in filter.tags:

@@ -20,6 +20,12 @@ _SERVE = """
 """
 
 
+def is_noted(connection: Connection, length: int, now: int) -> bool:
+    """Tell whether it was noted so recently that there need be no other note: each wakes all who wait for changes."""
+    row = connection.execute(_AVAILABILITY).fetchone()
+    return row is not None and row[1] == length // 3 and 0 <= now - row[0] <= length // 10
+
+
 def note_served(connection: Connection, length: int, now: int) -> None:
     """Note that leases of this length can be renewed at this time; after an outage they get another length."""
     row = connection.execute(_AVAILABILITY).fetchone()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._store.connection import Connection
+from dalsegno._store.statements import locking
 from dalsegno.exceptions import InvalidRequest, ObjectAlreadyExists, ObjectNotFound
 from dalsegno.model.ids import new_id
 from dalsegno.model.pools import DEFAULT_QUEUE, NewPool, NewQueue, PoolChange, PoolView, QueueChange, QueueView
@@ -38,6 +39,14 @@ _QUEUE = """
         (SELECT count(*) FROM (SELECT 1 FROM ready WHERE queue_id = work_queue.id AND due <= ? LIMIT ?) AS waiting),
         last_polled, work_queue.created, work_queue.updated
     FROM work_queue JOIN work_pool ON work_pool.id = work_queue.pool_id
+"""
+
+
+_USED = """
+    SELECT 1 FROM ready WHERE queue_id IN (SELECT id FROM work_queue WHERE pool_id = ?)
+    UNION ALL
+    SELECT 1 FROM run_request WHERE holder IS NOT NULL AND queue_id IN (SELECT id FROM work_queue WHERE pool_id = ?)
+    LIMIT 1
 """
 
 
@@ -102,10 +111,13 @@ def update_pool(connection: Connection, name: str, change: PoolChange, now: int)
 
 def delete_pool(connection: Connection, name: str) -> bool:
     """Delete a pool with its queues. False: there is none. Raises InvalidRequest while deployments use it."""
-    row = connection.execute("SELECT id FROM work_pool WHERE name = ?", (name,)).fetchone()
+    text = locking(connection, "SELECT id FROM work_pool WHERE name = ?")
+    row = connection.execute(text, (name,)).fetchone()
     if row is None:
         return False
     _check_unused(connection, "pool_id = ?", row[0], f"work pool {name!r}")
+    if connection.execute(_USED, (*row, *row)).fetchone() is not None:
+        raise InvalidRequest(f"Runs of work pool {name!r} wait or are executed: cancel them, or wait for their end.")
     connection.execute("DELETE FROM work_queue WHERE pool_id = ?", row)
     connection.execute("DELETE FROM work_pool WHERE id = ?", row)
     return True
@@ -115,6 +127,7 @@ def create_queue(connection: Connection, new: NewQueue, now: int) -> QueueView:
     """Make a queue of a pool. Raises ObjectNotFound or ObjectAlreadyExists."""
     _check_name("work queue", new.name)
     _check_limit(new.concurrency_limit)
+    _check_priority(new.priority)
     pool = read_pool(connection, new.work_pool_name, now)
     row = (new_id(), pool.id, new.name, new.description, new.priority, new.concurrency_limit, int(new.paused), now, now)
     if not connection.execute(_INSERT_QUEUE, row).rowcount:
@@ -152,6 +165,7 @@ def update_queue(connection: Connection, pool: str, name: str, change: QueueChan
     before = read_queue(connection, pool, name, now)
     after = _changed(before, change)
     _check_limit(after.concurrency_limit)
+    _check_priority(after.priority)
     connection.execute(
         "UPDATE work_queue SET description = ?, priority = ?, concurrency_limit = ?, paused = ?, updated = ?"
         " WHERE id = ?",
@@ -208,8 +222,13 @@ def _check_name(kind: str, name: str) -> None:
 
 
 def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
-        raise InvalidRequest(f"A concurrency limit of {limit} cannot be: it is 0 or more.")
+    if limit is not None and not 0 <= limit < 2**31:
+        raise InvalidRequest(f"A concurrency limit of {limit} cannot be: it is 0 or more, and less than 2^31.")
+
+
+def _check_priority(priority: int) -> None:
+    if not 0 <= priority < 2**31:
+        raise InvalidRequest(f"A queue's priority of {priority} cannot be: it is 0 or more, and less than 2^31.")
 
 
 def _no_pool(connection: Connection, name: str) -> str:

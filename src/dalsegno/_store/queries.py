@@ -58,12 +58,12 @@ def read_flow_run(connection: Connection, id: bytes, *, counted: bool = True) ->
     row = connection.execute(_FLOW_RUN, (id,)).fetchone()
     if row is None:
         return None
-    process = processes.find(connection, row[22])
+    process = processes.find(connection, row[24])
     view = flow_run_view(
         row,
         whole=True,
         process=None if process is None else process[0],
-        task_run_counts=(_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[23],)).fetchall()) if counted else None),
+        task_run_counts=(_by_name(connection.execute(_COUNTS_OF_FLOW_RUN, (row[25],)).fetchall()) if counted else None),
     )
     view.pauses = _pauses_of(connection, view)
     return view

@@ -7,6 +7,7 @@ import msgspec
 from dalsegno._store import (
     apply,
     attempts,
+    background,
     claiming,
     contact,
     crashes,
@@ -166,6 +167,7 @@ def crash_attempt(connection: Connection, flow_run_id: bytes, attempt: int, mess
 def end_process(connection: Connection, process_id: bytes, now: int) -> None:
     """Note that a process ends in order: what it had claimed and not begun waits again, and its slots are free."""
     give_back(connection, dict(connection.execute(_CLAIMS_OF_PROCESS, (process_id,)).fetchall()), now)
+    background.give_back_all(connection, process_id, now)
     slots.free_of_process(connection, process_id)
     processes.end(connection, process_id, now)
 

@@ -25,7 +25,8 @@ FLOW_RUN_COLUMNS = """
     run.id, run.root_run_id, run.parent_flow_run_id, run.parent_task_run_id, flow.name, flow.version,
     flow.source_hash, run.name, run.attempt, run.run_count, run.state_type, run.state_name, run.start_time,
     run.end_time, run.tags, run.entry, run.extra, run.parameters_text, run.forked_from, run.parameters,
-    run.result, run.states
+    run.result, run.states, run.deployment_id,
+    (SELECT deployment.name FROM deployment WHERE deployment.id = run.deployment_id)
 """
 FLOW_RUN_TABLES = "flow_run AS run LEFT JOIN flow ON flow.id = run.flow_id"
 
@@ -87,6 +88,8 @@ def flow_run_view(
         forked_from=row[18],
         parameters=row[19] if whole else None,
         result=row[20] if whole else None,
+        deployment_id=row[22],
+        deployment_name=row[23],
         process=process,
         task_run_counts=task_run_counts,
     )

@@ -13,7 +13,7 @@ from dalsegno import _scheduling as scheduling
 from dalsegno._store import deployment_runs, deployments
 from dalsegno._store.connection import Connection
 from dalsegno._store.statements import locking
-from dalsegno.exceptions import BackendError
+from dalsegno.exceptions import InvalidParameters, InvalidRequest, ObjectNotFound
 from dalsegno.model.deployments import DeploymentRun
 from dalsegno.model.ids import id_text
 from dalsegno.model.schedules import ScheduleSpec
@@ -48,12 +48,21 @@ def tick(connection: Connection, schedule_id: bytes, now: int) -> list[bytes]:
     for each in ticks:
         try:
             asked = deployment_runs.request(connection, _wish(row[0], schedule_id, spec, each), now)
-        except BackendError as error:
-            # Parameters that do not fit any more: the other schedules go on, and the deployment says it.
+        except (InvalidParameters, InvalidRequest, ObjectNotFound) as error:
+            # Parameters that do not fit any more would not fit at the next tick either: the deployment says it.
             deployments.note_problem(connection, row[0], f"Schedule {spec.slug or id_text(schedule_id)}: {error}")
             break
         made.append(asked.flow_run_id)
     return made
+
+
+def stop(connection: Connection, schedule_id: bytes, why: str) -> None:
+    """Have a schedule tick no more, until it is changed, and its deployment say why."""
+    row = connection.execute(_READ, (schedule_id,)).fetchone()
+    if row is not None:
+        connection.execute("UPDATE schedule SET next_tick = NULL WHERE id = ?", (schedule_id,))
+        told = f"Schedule {id_text(schedule_id)} was stopped: {why} Change it to have it tick again."
+        deployments.note_problem(connection, row[0], told)
 
 
 def _wish(deployment_id: bytes, schedule_id: bytes, spec: ScheduleSpec, tick: int) -> DeploymentRun:

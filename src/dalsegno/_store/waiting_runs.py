@@ -8,7 +8,13 @@ from dalsegno._store import attempts, recovery
 from dalsegno._store.connection import Connection
 from dalsegno.model.states import STATE_CODES, StateType
 
+_PAUSED = STATE_CODES[StateType.PAUSED]
 _SCHEDULED = STATE_CODES[StateType.SCHEDULED]
+_IDLE = """
+    SELECT flow_run_id FROM ready WHERE deployment_id = ?
+    UNION ALL
+    SELECT id FROM flow_run WHERE deployment_id = ? AND state_type = ? AND state_name = 'Suspended'
+"""
 _LATE = """
     SELECT ready.flow_run_id, ready.due, run.attempt FROM ready JOIN flow_run AS run ON run.id = ready.flow_run_id
     WHERE late = 0 AND due < ? ORDER BY due LIMIT ?
@@ -33,8 +39,8 @@ _OF_POOL = "request.queue_id IN (SELECT id FROM work_queue WHERE pool_id = ?)"
 
 
 def cancel_of_deployment(connection: Connection, deployment_id: bytes, now: int) -> None:
-    """Take the runs of a deployment that wait out of the queue, as Cancelled."""
-    rows = connection.execute("SELECT flow_run_id FROM ready WHERE deployment_id = ?", (deployment_id,)).fetchall()
+    """Call the runs of a deployment Cancelled that wait in the queue, or to be resumed."""
+    rows = connection.execute(_IDLE, (deployment_id, deployment_id, _PAUSED)).fetchall()
     for (id,) in rows:
         attempts.cancel_idle(connection, id, "Its deployment was deleted while it waited.", now)
 

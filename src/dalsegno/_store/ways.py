@@ -39,6 +39,8 @@ def flow_run_ways(connection: Connection, filter: RunFilter) -> list[Way]:
         ways.append([*_each("run.id", filter.root_run_ids), *_each("run.root_run_id", filter.root_run_ids)])
     if filter.flow_run_ids:
         ways.append(_each("run.parent_flow_run_id", filter.flow_run_ids))
+    if filter.deployment_ids:
+        ways.append(_each("run.deployment_id", filter.deployment_ids))
     if filter.flow_names:
         ways.append(_each("run.flow_id", filters.flow_ids(connection, filter.flow_names)))
     return ways + _by_state(filter) or [EVERYTHING]

@@ -16,6 +16,7 @@ _UPSERT = """
     ON CONFLICT (process_id) DO UPDATE SET record = excluded.record, last_seen = excluded.last_seen,
         lease = excluded.lease
 """
+_KNOWN = "SELECT record FROM worker WHERE process_id = ? AND last_seen + lease > ?"
 _LIST = "SELECT record, started, last_seen, lease FROM worker"
 _KEPT = 86_400_000_000
 """Microseconds: one that was not heard of for so long is forgotten."""
@@ -23,10 +24,13 @@ _KEPT = 86_400_000_000
 _decode = msgspec.msgpack.Decoder(WorkerRecord).decode
 
 
-def heard_of(connection: Connection, worker: WorkerRecord, lease: int, now: int) -> None:
-    """Note that a worker is there. Raises ObjectNotFound if its pool is not."""
+def heard_of(connection: Connection, worker: WorkerRecord, lease: int, now: int) -> bool:
+    """Note that a worker is there; return whether that is news to its readers. Raises ObjectNotFound if its pool is
+    not there."""
+    packed = msgspec.msgpack.encode(worker)
+    known = connection.execute(_KNOWN, (worker.process_id, now)).fetchone()
     pool = None if worker.work_pool_name is None else pools.read_pool(connection, worker.work_pool_name, now).id
-    row = (worker.process_id, worker.name, pool, msgspec.msgpack.encode(worker), now, now, lease)
+    row = (worker.process_id, worker.name, pool, packed, now, now, lease)
     connection.execute(_UPSERT, row)
     connection.execute("DELETE FROM served_deployment WHERE process_id = ?", (worker.process_id,))
     for id in worker.deployments:
@@ -36,6 +40,7 @@ def heard_of(connection: Connection, worker: WorkerRecord, lease: int, now: int)
         )
     if pool is not None:
         _note_polled(connection, pool, worker.queues, now)
+    return known is None or known[0] != packed
 
 
 def _note_polled(connection: Connection, pool_id: bytes, queues: list[str], now: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from dalsegno.cli.times import iso
+from dalsegno.model.deployments import DeploymentView
 from dalsegno.model.ids import id_text
 from dalsegno.model.results import PLAIN, unpack_stored
 from dalsegno.model.views import ArtifactView, FlowRunView, TaskRunView
@@ -25,6 +26,8 @@ IDS = frozenset(
         "child_flow_run_id",
         "forked_from",
         "process_id",
+        "deployment_id",
+        "schedule_id",
     }
 )
 TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", "last_run", "expires", "acquired"}) | {
@@ -34,6 +37,11 @@ TIMES = frozenset({"timestamp", "created", "updated", "start_time", "end_time", 
     "begun",
     "deadline",
     "answered",
+    "started",
+    "last_seen",
+    "last_polled",
+    "tick",
+    "anchor_date",
 }
 
 
@@ -63,6 +71,10 @@ def to_json(view: msgspec.Struct) -> dict[str, Any]:
         fields["upstream"] = [{"parameter": name, "task_run_id": id_text(id)} for name, id in view.upstream]
     if isinstance(view, FlowRunView | TaskRunView):
         fields["result"] = result_to_json(view.result)
+    if isinstance(view, DeploymentView):
+        spec = fields.pop("spec")
+        del spec["flow"], spec["schedules"]
+        fields = {**spec, **fields}
     if isinstance(view, ArtifactView):
         fields["data"] = _parsed(view.data)
     return fields

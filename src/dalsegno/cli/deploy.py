@@ -136,7 +136,10 @@ def _merge(entry: Entry, key: str, more: dict[str, Any]) -> None:
 
 def _merge_pool(entry: Entry, pool: str | None, queue: str | None, variables: tuple[str, ...]) -> None:
     given: dict[str, Any] = {"name": pool, "work_queue_name": queue}
-    of_pool = {**(entry.values.get("work_pool") or {}), **{key: each for key, each in given.items() if each}}
+    of_pool: dict[str, Any] = {
+        **(entry.values.get("work_pool") or {}),
+        **{key: each for key, each in given.items() if each},
+    }
     if variables:
         of_pool["job_variables"] = {**(of_pool.get("job_variables") or {}), **dict(map(_pair, variables))}
     entry.values["work_pool"] = of_pool

@@ -22,6 +22,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (exceptions.OnlyAdmin, ExitCode.USAGE),
     (exceptions.InvalidRequest, ExitCode.USAGE),
     (exceptions.InvalidInput, ExitCode.USAGE),
+    (exceptions.InvalidParameters, ExitCode.USAGE),
     (exceptions.StateConflict, ExitCode.USAGE),
     (exceptions.BackendError, ExitCode.BACKEND),
     (exceptions.DalsegnoException, ExitCode.USAGE),

@@ -46,6 +46,8 @@ def flow_run_page(backend: Backend, run: FlowRunView, screen: Screen) -> str:
                 ("Tags", ", ".join(run.tags)),
                 ("Parent", id_text(run.parent_flow_run_id) if run.parent_flow_run_id else None),
                 ("Started from", id_text(run.forked_from) if run.forked_from else None),
+                ("Deployment", f"{run.flow_name}/{run.deployment_name}" if run.deployment_name else None),
+                ("Waits because", "\n".join(wait_reasons(backend, run))),
                 ("Waits for", pauses_text(run.pauses or [], at) if run.state.type is StateType.PAUSED else None),
                 ("Parameters", parameters_text(run.parameters_text)),
                 ("Task runs", counts_text(run.task_run_counts or {})),
@@ -57,6 +59,11 @@ def flow_run_page(backend: Backend, run: FlowRunView, screen: Screen) -> str:
         next_step(run),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def wait_reasons(backend: Backend, run: FlowRunView) -> list[str]:
+    """Return why a run that is Scheduled waits, the most important reason first."""
+    return backend.explain_wait(run.id).reasons if run.state.type is StateType.SCHEDULED else []
 
 
 def flow_text(run: FlowRunView) -> str:

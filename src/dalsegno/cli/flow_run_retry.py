@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from msgspec.structs import replace
 
 from dalsegno.cli import times
+from dalsegno.cli.exit_codes import ExitCode
 from dalsegno.cli.failures import CommandError
 from dalsegno.cli.lookup import ambiguous, find_flow_run, named_or_begun
 from dalsegno.cli.opening import open_backend
@@ -35,16 +36,21 @@ def retry(
     scratch: Annotated[bool, Parameter(help="Everything, also what completed.")] = False,
     param: Pairs = None,
     params: Whole = None,
+    here: Annotated[bool, Parameter(help="Execute a run of a deployment in this process.")] = False,
 ) -> int:
-    """Run a flow run again, here: what completed is not run again unless one asks for it.
+    """Run a flow run again: what completed is not run again unless one asks for it.
 
-    With other parameters it is a new run that starts from this one.
+    It is executed here, but for a run of a deployment without options, which is queued for its workers. With other
+    parameters it is a new run that starts from this one.
     """
     if scratch and (from_ or changed):
         raise CommandError("--scratch runs everything again: it does not go with --from or --changed.")
     backend = open_backend()
     found = find_flow_run(backend, run)
+    if found.deployment_name and not (here or from_ or changed or scratch or param or params is not None):
+        return queue(backend, found)
     options = [
+        *(["--here"] if here else []),
         *(["--from", from_] if from_ else []),
         *(["--changed"] if changed else []),
         *(["--scratch"] if scratch else []),
@@ -64,6 +70,18 @@ def retry(
         if parameters is None:
             return execute(backend, call, next_attempt(backend, found.root_run_id))
         return execute(backend, call, run_of_this_process(backend, times.now()))
+
+
+def queue(backend: Backend, run: FlowRunView) -> int:
+    """Have whoever executes the runs of its deployment pick a run up."""
+    from dalsegno._backend.retrying import queue_again
+
+    root = run if run.root_run_id == run.id else backend.read_flow_run(run.root_run_id) or run
+    what = "waits to be picked up" if queue_again(backend, root) else "waits in the queue already"
+    print(f"Flow run {root.name!r} {what}; --here executes it in this process.")
+    for reason in backend.explain_wait(root.id).reasons:
+        print(f"  {reason}")
+    return ExitCode.OK
 
 
 def task_named(backend: Backend, run: FlowRunView, text: str) -> str:

@@ -35,7 +35,6 @@ def serve(
     ] = True,
 ) -> None:
     """Deploy a flow and execute its runs here, each in a process of its own, until Ctrl-C or SIGTERM."""
-    from dalsegno._engine.options import not_set
     from dalsegno.deployments import serve
     from dalsegno.flows import load_flow_from_entrypoint
 
@@ -50,4 +49,7 @@ def serve(
         schedules=read_schedules(cron, interval, rrule, timezone, anchor_date),
         parameters=read_parameters(flow.fn, param, params),
     )
-    serve(deployment, limit=not_set if limit is None else limit, pause_on_shutdown=pause_on_shutdown)
+    if limit is None:
+        serve(deployment, pause_on_shutdown=pause_on_shutdown)
+    else:
+        serve(deployment, pause_on_shutdown=pause_on_shutdown, limit=limit)

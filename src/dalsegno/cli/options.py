@@ -14,6 +14,9 @@ Limit = Annotated[int, Parameter(name=["--limit", "-n"], help="How many at most.
 All = Annotated[bool, Parameter(name="--all", help="All there are, however many.")]
 FlowRunTarget = Annotated[str, Parameter(help="Id, beginning of an id, exact name, or `last`.")]
 TaskRunTarget = FlowRunTarget
+DeploymentTarget = Annotated[
+    str, Parameter(help="`flow/deployment`, the deployment's name where only one has it, or its id.")
+]
 
 
 def group(name: str, summary: str) -> App:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from dalsegno.cli import worker_ls
 from dalsegno.cli.failures import CommandError
 from dalsegno.cli.options import group
 from dalsegno.settings import get_current_settings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dalsegno.workers import BaseWorker
 
 app = group("worker", "Execute runs that were asked for.")
+app.command(worker_ls.ls)
 
 
 @app.command

@@ -63,7 +63,7 @@ def _default_pool() -> str:
     pools = connect().list_pools(None)
     if len(pools) == 1:
         return pools[0].name
-    known = ", ".join(repr(pool.name) for pool in pools) or "none; `dalsegno work-pool create NAME` makes one"
+    known = ", ".join(repr(pool.name) for pool in pools) or "none; `dalsegno worker start --pool NAME` makes one"
     raise ConfigurationError(f"To which work pool is to be deployed? Give work_pool_name. There are: {known}.")
 
 
@@ -72,8 +72,8 @@ def _pool_type(name: str) -> str:
     if pool is None:
         known = ", ".join(repr(each.name) for each in connect().list_pools(None)) or "none"
         raise ObjectNotFound(
-            f"There is no work pool {name!r} (there are: {known}). `dalsegno work-pool create {name}` makes it, and so "
-            f"does a worker that is started for it: `dalsegno worker start --pool {name}`."
+            f"There is no work pool {name!r} (there are: {known}). A worker that is started for it makes it: "
+            f"`dalsegno worker start --pool {name}`."
         )
     return pool.type
 
@@ -83,5 +83,5 @@ def next_steps(deployments: tuple[RunnerDeployment, ...], pool: str) -> str:
     lines = [f"Deployed {each.full_name!r} to work pool {pool!r}." for each in deployments]
     if deployments:
         lines.append(f"Its workers:  dalsegno worker start --pool {pool!r}")
-        lines.append(f"Run one now:  dalsegno deployment run {deployments[0].full_name!r}")
+        lines.append(f"Run one now:  run_deployment({deployments[0].full_name!r}), of dalsegno.deployments")
     return "\n".join(lines)

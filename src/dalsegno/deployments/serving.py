@@ -95,7 +95,7 @@ def starting_message(runner: Runner) -> str:
         when = "; ".join(str(Schedule.from_spec(spec)) for spec in schedules) or "when it is asked for"
         lines.append(f"  {each.full_name}: {when}")
     first = runner.deployments[0].full_name
-    lines.append(f"Run one now:  dalsegno deployment run {first!r}")
+    lines.append(f"Run one now:  run_deployment({first!r}), of dalsegno.deployments")
     lines.append("Ctrl-C ends it.")
     return "\n".join(lines)
 

@@ -169,6 +169,8 @@ class ClaimedDeployment(msgspec.Struct, kw_only=True):
     source: CodeSource
     job_variables: dict[str, Any]
     """Those of the deployment, with those of the run before them."""
+    scheduled_time: int | None = None
+    """When the run was first due, whatever was retried or recovered since."""
 
 
 class Wait(msgspec.Struct, kw_only=True):

@@ -75,6 +75,9 @@ class FlowRunView(msgspec.Struct, kw_only=True):
     process: ProcessRecord | None = None
     result: bytes | None = None
     forked_from: bytes | None = None
+    deployment_id: bytes | None = None
+    deployment_name: str | None = None
+    """None: it is of none, or that was deleted."""
     extra: dict[str, Any] = {}
     pauses: list[PauseView] | None = None
     """What it, or what is nested in it, waits for to be resumed; None in lists."""
@@ -183,6 +186,8 @@ class RunFilter(msgspec.Struct, kw_only=True):
     task_names: list[str] = []
     flow_run_ids: list[bytes] = []
     """Of task runs their flow runs, of flow runs their parents."""
+    deployment_ids: list[bytes] = []
+    """Of flow runs."""
     parent_task_run_ids: list[bytes] = []
     root_run_ids: list[bytes] = []
     state_types: list[int] = []

@@ -51,8 +51,12 @@ def _tags() -> list[str]:
 
 
 def _scheduled_start_time() -> datetime:
-    run = _run()
-    return datetime.now(UTC) if run is None else run.created
+    run, scope, deployment = _run(), FlowRunContext.get(), current_deployment()
+    if run is None:
+        return datetime.now(UTC)
+    if deployment is None or deployment.scheduled_time is None or scope is None or scope.parent is not None:
+        return run.created
+    return datetime.fromtimestamp(deployment.scheduled_time / 1e6, UTC)
 
 
 def _parameters() -> dict[str, Any]:

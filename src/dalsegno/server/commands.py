@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import NamedTuple, Protocol
 
+from dalsegno._backend import retrying
 from dalsegno._backend.embedded import StoreBackend
 from dalsegno._store import attempts, forcing, processes
 from dalsegno._store.connection import Connection
 from dalsegno._store.forcing import SetState
-from dalsegno.exceptions import BackendError, ObjectNotFound, RunIsAlive, StateConflict
+from dalsegno.exceptions import BackendError, ObjectNotFound, RunIsAlive
 from dalsegno.model.ids import id_text
 from dalsegno.model.resources.commands import SetFlowRunState
+from dalsegno.model.views import FlowRunView
 from dalsegno.server.clock import now
 
 
@@ -73,17 +75,17 @@ class SetFlowState(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """Has a run picked up where it stopped; what was called in somebody's script only that somebody can."""
+    """Has a run of a deployment picked up where it stopped; what was called in somebody's script only that somebody
+    can."""
 
     def check(self, backend: StoreBackend, id: bytes) -> bool:
-        root = backend.database.write(lambda connection: attempts.find_root(connection, id))
-        raise StateConflict(
-            f"{root} was called in a script, not run from a deployment, so the server cannot execute it. Where its"
-            f" code is, do: dalsegno flow-run retry {id_text(root.id)}"
-        )
+        run = _root_of(backend, id)
+        retrying.deployment_of(backend, run)
+        backend.database.write(lambda connection: _check_not_alive(connection, run.id, "retrying it"))
+        return True
 
     def perform(self, backend: StoreBackend, id: bytes) -> bool:
-        return self.check(backend, id)
+        return retrying.queue_again(backend, _root_of(backend, id))
 
 
 def to_command(wanted: SetFlowRunState) -> SetFlowState:
@@ -94,6 +96,16 @@ def to_command(wanted: SetFlowRunState) -> SetFlowState:
 def missing(id: uuid.UUID) -> str:
     """Say that there is no such run."""
     return f"There is no flow run {id}."
+
+
+def _root_of(backend: StoreBackend, id: bytes) -> FlowRunView:
+    run = backend.read_flow_run(id)
+    root = run if run is None or run.root_run_id == id else backend.read_flow_run(run.root_run_id)
+    # A flow called in a task outside flows has that task run as its root, and answers for itself.
+    found = root or run
+    if found is None:
+        raise ObjectNotFound(f"There is no flow run {id_text(id)}.")
+    return found
 
 
 def _check_not_alive(connection: Connection, id: bytes, doing: str) -> None:

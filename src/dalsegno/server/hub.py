@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -102,7 +103,7 @@ class Hub:
 
     def _publish_soon(self) -> None:
         assert self._loop is not None
-        left = self._published + INTERVAL - self._loop.time()
+        left = self._published + INTERVAL - time.monotonic()
         if left > 0:
             self._loop.call_later(left, self._publish)
         else:
@@ -113,7 +114,7 @@ class Hub:
             changes, self._heard = self._heard, None
         if changes is None:
             return
-        self._published = asyncio.get_running_loop().time()
+        self._published = time.monotonic()
         self._number += 1
         self._lately.append(changes)
         published, self._next = self._next, asyncio.Event()

@@ -148,6 +148,10 @@ class TasksSettings(msgspec.Struct, frozen=True):
     ] = None
     disable_caching: Annotated[kind.Flag, "Neither read nor write the cache, whatever the policies."] = False
     refresh_cache: Annotated[kind.Flag, "Run cached tasks again, and write their results anew."] = False
+    background_max_recoveries: Annotated[
+        kind.Number,
+        "How often a task run in the background is executed again when the process that executes it is gone.",
+    ] = 3
     runner: TaskRunnerSettings = TaskRunnerSettings()
 
 

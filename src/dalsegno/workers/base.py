@@ -27,7 +27,6 @@ from dalsegno.model.states import StateType
 from dalsegno.settings import get_current_settings
 from dalsegno.workers.configuration import BaseJobConfiguration, BaseWorkerResult
 from dalsegno.workers.jobs import Job
-from dalsegno.workers.tending import tend_until
 
 T = TypeVar("T")
 
@@ -176,12 +175,7 @@ class BaseWorker:
                 self.teardown()
 
     def _work(self, run_once: bool) -> None:
-        loops = (
-            (self._renew_until_over, ()),
-            (self._claim_until_told, (run_once,)),
-            (tend_until, (self._draining, lambda: self.backend, self.logger)),
-        )
-        for function, arguments in loops:
+        for function, arguments in ((self._renew_until_over, ()), (self._claim_until_told, (run_once,))):
             threading.Thread(target=function, args=arguments, name="dalsegno-worker", daemon=True).start()
         for order in iter(self._orders.get, "over"):
             self._obey(order)

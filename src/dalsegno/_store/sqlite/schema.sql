@@ -468,3 +468,19 @@ CREATE TABLE run_input (
 CREATE INDEX run_input_waiting ON run_input (flow_run_id, prefix, sent, id) WHERE taken_by IS NULL;
 CREATE INDEX run_input_taken ON run_input (taken_by) WHERE taken_by IS NOT NULL;
 CREATE INDEX run_input_by_root ON run_input (root_run_id);
+
+-- Task runs that were asked for by `delay` and have not ended: they wait, or somebody executes them.
+
+CREATE TABLE background_task (
+    task_run_id BLOB NOT NULL PRIMARY KEY,
+    task_key TEXT NOT NULL,
+    parameters BLOB NOT NULL,            -- a packed result
+    attempt INTEGER NOT NULL,               -- that executes it now, or will: earlier ones are fenced
+    recoveries INTEGER NOT NULL,
+    max_recoveries INTEGER NOT NULL,
+    holder TEXT,                         -- who executes it; NULL: it waits
+    process_id BLOB,
+    renewed INTEGER
+) WITHOUT ROWID;
+CREATE INDEX background_task_waiting ON background_task (task_key, task_run_id) WHERE holder IS NULL;
+CREATE INDEX background_task_of_process ON background_task (process_id) WHERE process_id IS NOT NULL;

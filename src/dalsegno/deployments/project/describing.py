@@ -93,9 +93,9 @@ def _load_flow(project: Project, entry: Entry, values: Mapping[str, Any]) -> Any
     return flow
 
 
-def _schedules(project: Project, entry: Entry, values: Mapping[str, Any], given: bool) -> list[Schedule]:
-    """Return the schedules of a deployment; those that were `given` on a command line stand nowhere in the file."""
-    if given:
+def _schedules(project: Project, entry: Entry, values: Mapping[str, Any], ready: bool) -> list[Schedule]:
+    """Return the schedules of a deployment; those that are `ready`, of a command line, stand nowhere in the file."""
+    if ready:
         return cast("list[Schedule]", values["schedules"])
     found: list[tuple[Place, dict[str, Any]]] = []
     if values.get("schedule"):
@@ -107,7 +107,8 @@ def _schedules(project: Project, entry: Entry, values: Mapping[str, Any], given:
         if not each:
             continue
         try:
-            made.append(Schedule(**{**each, "anchor_date": _moment(each.get("anchor_date"))}))
+            given: dict[str, Any] = {**each, "anchor_date": _moment(each.get("anchor_date"))}
+            made.append(Schedule(**given))
         except (InvalidSchedule, TypeError, ValueError) as error:
             raise project.document.error(path, f"this schedule cannot be: {error}") from None
     return made
@@ -117,9 +118,12 @@ def _moment(given: Any) -> datetime | None:
     return datetime.fromisoformat(given) if isinstance(given, str) else given
 
 
-def _limit(given: Any) -> int | ConcurrencyLimitConfig | None:
+def _limit(given: Any) -> Any:
+    """Return a limit as `to_deployment` takes one, and looks at it."""
+    if isinstance(given, str) and given.isdigit():
+        return int(given)
     if not isinstance(given, dict):
-        return int(given) if isinstance(given, str) and given.isdigit() else given
+        return given
     limit = cast("dict[str, Any]", given)
     if limit.get("limit") is None:
         return None

@@ -113,7 +113,7 @@ class Project(msgspec.Struct):
 
 def read_shape(document: Document) -> Project:
     """Return what a document describes. Raises ProjectFileError for what may not stand in one, and says where."""
-    whole = {} if document.value is None else document.value
+    whole: Any = document.value or {}
     project = Project(document, {}, [], [])
     if not isinstance(whole, dict):
         raise document.error((), f"a file of deployments has {', '.join(FILE_KEYS)}, and not {_kind(whole)}.")

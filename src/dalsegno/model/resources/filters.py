@@ -39,6 +39,7 @@ class FlowRunFilter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = []
     parent_flow_run_ids: Annotated[FewIds, Meta(description="Called by one of these flow runs.")] = []
     root_run_ids: Annotated[FewIds, Meta(description="One of these root runs, or nested in one.")] = []
+    deployment_ids: Annotated[FewIds, Meta(description="A run of one of these deployments.")] = []
     state_types: Annotated[
         list[StateType],
         Meta(max_length=MOST_VALUES, description="In a state of one of these types.", examples=[["FAILED", "CRASHED"]]),
@@ -91,6 +92,7 @@ def from_flow_run_filter(filter: FlowRunFilter) -> RunFilter:
     """Return a filter as the store reads it."""
     found = _common(filter)
     found.flow_run_ids = _ids(filter.parent_flow_run_ids)
+    found.deployment_ids = _ids(filter.deployment_ids)
     return found
 
 

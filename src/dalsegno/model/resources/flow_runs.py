@@ -88,6 +88,10 @@ class FlowRun(msgspec.Struct, kw_only=True):
         uuid.UUID | None, Meta(description="The task run that stands for it in the flow run that called it.")
     ]
     forked_from: Annotated[uuid.UUID | None, Meta(description="The run whose completed tasks it started from.")]
+    deployment_id: Annotated[uuid.UUID | None, Meta(description="The deployment that it was asked for as a run of.")]
+    deployment_name: Annotated[
+        str | None, Meta(description="The deployment's name; null: it is of none, or that was deleted.")
+    ]
     tags: Annotated[list[str], Meta(description="Its tags.")]
     parameters: Annotated[Any, Meta(description="Its parameters by name; what is no JSON as text.")]
     states: Annotated[list[State] | None, Meta(description="All states that it was in; null in lists.")] = None
@@ -135,6 +139,8 @@ def to_flow_run(view: FlowRunView, counts: StateCounts | None = None) -> FlowRun
         parent_flow_run_id=to_optional_id(view.parent_flow_run_id),
         parent_task_run_id=to_optional_id(view.parent_task_run_id),
         forked_from=to_optional_id(view.forked_from),
+        deployment_id=to_optional_id(view.deployment_id),
+        deployment_name=view.deployment_name,
         tags=list(view.tags),
         parameters=read_json(view.parameters_text),
         states=None if view.states is None else [to_state(state) for state in view.states],

@@ -24,6 +24,7 @@ from dalsegno.model.resources.commands import (
 from dalsegno.model.resources.filters import from_flow_run_filter
 from dalsegno.model.resources.states import to_state
 from dalsegno.model.resources.values import to_id
+from dalsegno.model.states import TERMINAL_TYPES
 from dalsegno.model.views import FlowRunView, Page, RunFilter
 from dalsegno.server.asking import ask
 from dalsegno.server.commands import Cancel, Command, Delete, Retry, missing, to_command
@@ -57,8 +58,8 @@ async def set_state(request: Request[Any, Any, Any], data: JSONBody[BulkSetState
 
 @post("/api/flow-runs/bulk/retry", operation_id="retry_flow_runs", tags=_TAGS, status_code=200)
 async def retry(request: Request[Any, Any, Any], data: JSONBody[BulkRequest]) -> BulkAnswer:
-    """Have flow runs picked up where they stopped; those that were called in a script are refused, each with the
-    command to do it there."""
+    """Have flow runs of deployments picked up where they stopped: they wait in their queues. Those that were called in
+    a script are refused, each with the command to do it there."""
     return await _perform(request, data, Retry())
 
 
@@ -130,7 +131,9 @@ def _one(backend: StoreBackend, run: FlowRunView, command: Command, *, dry_run: 
         item.outcome, item.detail = Outcome.REFUSED, str(error)
         return item
     if not changed:
-        item.outcome, item.detail = Outcome.UNCHANGED, "It had already ended."
+        ended = run.state.type in TERMINAL_TYPES
+        item.detail = "It had already ended." if ended else "It waits in the queue already."
+        item.outcome = Outcome.UNCHANGED
     return item
 
 

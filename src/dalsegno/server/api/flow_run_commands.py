@@ -77,8 +77,8 @@ async def set_state(request: Request[Any, Any, Any], id: Id, data: JSONBody[SetF
 
 @post("/api/flow-runs/{id:uuid}/retry", operation_id="retry_flow_run", tags=_TAGS, status_code=200)
 async def retry(request: Request[Any, Any, Any], id: Id) -> FlowRun:
-    """Have a flow run picked up where it stopped. One that was called in a script is refused, with the command to do
-    it there."""
+    """Have a flow run of a deployment picked up where it stopped: it waits in its queue. One that was called in a
+    script is refused, with the command to do it there."""
     await _perform(request, id, Retry())
     return await find_flow_run(request, id)
 
