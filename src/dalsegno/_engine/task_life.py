@@ -202,7 +202,7 @@ def start(x: TaskExecution) -> Generator[Step, Any, bool]:
 
 def alone(x: TaskExecution, life: Life) -> Life:
     """Live the life of a call outside of runs: its process is heard of while it lasts."""
-    x.session.journal.enter(x.session)
+    x.session.journal.enter(x.session, of_flow=False)
     try:
         yield from life
     finally:

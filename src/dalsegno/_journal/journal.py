@@ -117,11 +117,11 @@ class Journal:
 
     # --- writers
 
-    def enter(self, writer: Writer) -> None:
-        """Begin to write for a root run."""
+    def enter(self, writer: Writer, *, of_flow: bool = True) -> None:
+        """Begin to write for a root run, of a flow or of a task outside of flows."""
         self._writers[writer.root_run_id] = writer
         self._attempts[writer.root_run_id] = writer.attempt
-        if writer.attempt > 1:
+        if writer.attempt > 1 and of_flow:
             self._recorded.add(writer.root_run_id)
         if len(self._attempts) > _REMEMBERED:
             for root in [root for root in self._attempts if root not in self._writers][: _REMEMBERED // 2]:

@@ -73,7 +73,7 @@ def request(connection: Connection, asked: RequestTask) -> bool:
         raise BackendError("A task run that is asked for is Scheduled, and stands outside of flows.")
     if connection.execute("SELECT 1 FROM task_run WHERE id = ?", (run.id,)).fetchone() is not None:
         return False
-    row = (run.id, asked.task.key, asked.parameters, run.attempt, asked.max_recoveries)
+    row = (run.id, asked.task.key, asked.parameters, run.attempt + 1, asked.max_recoveries)
     return connection.execute(_INSERT, row).rowcount > 0
 
 
