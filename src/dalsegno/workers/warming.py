@@ -14,6 +14,7 @@ from dalsegno.workers.orders import FileStamp
 _ALWAYS = (
     "dalsegno.flow_runs",
     "dalsegno._engine.parameters",
+    "dalsegno._engine.deployed",
     "dalsegno._engine.lineage",
     "dalsegno._journal.courier",
     "json",
