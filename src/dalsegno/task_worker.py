@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from dalsegno._backend.connect import connect
 from dalsegno._backend.protocol import Backend
@@ -76,8 +76,8 @@ class TaskWorker:
         >>> TaskWorker(send_mail, make_thumbnail, limit=4).start()
     """
 
-    type = "task"
-    work_pool_name = None
+    type: ClassVar[str] = "task"
+    work_pool_name: str | None = None
 
     def __init__(self, *tasks: Task[..., Any], limit: int | None = 10) -> None:
         if not tasks:
@@ -270,8 +270,8 @@ def load_tasks(entrypoint: str) -> list[Task[..., Any]]:
     target = parse_entrypoint(entrypoint)
     module = load_module(target)
     if target.name is None:
-        values = cast("dict[str, Any]", vars(module)).values()
-        found = [cast("Task[..., Any]", value) for value in values if isinstance(value, Task)]
+        named: dict[str, Any] = vars(module)
+        found = [cast("Task[..., Any]", value) for value in named.values() if isinstance(value, Task)]
         if not found:
             raise EntrypointError(f"There is no task in the {target}: put @task above a function.")
         return found

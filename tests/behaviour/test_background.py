@@ -189,6 +189,7 @@ def test_arguments_that_cannot_be_kept_are_an_error_of_delay_and_nothing_is_aske
     assert backend.list_task_runs(RunFilter(), Page(limit=10)) == []
 
 
+@pytest.mark.behaviour(187)
 def test_serving_ends_after_its_timeout() -> None:
     serve(double, timeout=0.05)
 
@@ -251,6 +252,7 @@ def test_a_flow_that_is_killed_after_delay_and_picked_up_has_asked_once(program:
     assert bodies(program) == ["21"]
 
 
+@pytest.mark.behaviour(182)
 def test_a_flow_waits_for_what_it_asked_for() -> None:
     @flow
     def nightly() -> int:

@@ -46,13 +46,13 @@ def test_a_file_is_rewritten_and_what_changed_is_told(dalsegno: Dalsegno) -> Non
 
 
 def test_what_is_left_to_a_person_is_told_with_file_and_line(dalsegno: Dalsegno) -> None:
-    put("a/nightly.py", b"import os\nfrom prefect import serve\n\nos.environ['PREFECT_API_URL']\n")
+    put("a/nightly.py", b"import os\nfrom prefect import automations\n\nos.environ['PREFECT_API_URL']\n")
     done = dalsegno("migrate", "a")
     assert done.code == 0
     assert done.output.splitlines() == [
         "a/nightly.py: rewritten",
         "  prefect -> dalsegno (line 2)",
-        "a/nightly.py:2: prefect.serve has no counterpart in this version",
+        "a/nightly.py:2: prefect.automations has no counterpart in this version",
         "a/nightly.py:4: 'PREFECT_API_URL' is left as it is: texts are not changed",
         "1 of 1 file rewritten; 1 place without a counterpart; 1 place to look at.",
     ]
@@ -69,13 +69,13 @@ def test_check_writes_nothing_and_its_exit_code_tells_whether_something_would_ch
 
 
 def test_diff_prints_a_patch_that_makes_the_change_and_writes_nothing(dalsegno: Dalsegno) -> None:
-    put("a.py", b"import prefect\r\nx = 1\n\x0cy = prefect.serve")
+    put("a.py", b"import prefect\r\nx = 1\n\x0cy = prefect.automations")
     put("b.py")
     done = dalsegno("migrate", "--diff", ".")
     assert done.code == 0
     assert Path("b.py").read_bytes() == OLD
     assert done.errors.splitlines() == [
-        "a.py:3: prefect.serve has no counterpart in this version",
+        "a.py:3: prefect.automations has no counterpart in this version",
         "2 of 2 files would be rewritten; 1 place without a counterpart.",
     ]
     assert dalsegno("migrate", "--diff", "--check", ".").code == 1
@@ -83,7 +83,7 @@ def test_diff_prints_a_patch_that_makes_the_change_and_writes_nothing(dalsegno: 
     git = shutil.which("git")
     assert git is not None
     subprocess.run([git, "apply", "-p0", "patch"], check=True)
-    assert Path("a.py").read_bytes() == b"import dalsegno\r\nx = 1\n\x0cy = dalsegno.serve"
+    assert Path("a.py").read_bytes() == b"import dalsegno\r\nx = 1\n\x0cy = dalsegno.automations"
     assert Path("b.py").read_bytes() == NEW
 
 

@@ -219,11 +219,11 @@ def test_what_stands_for_two_things_is_left_and_told() -> None:
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        ("from prefect import (flow,\n  serve)", [(2, "prefect.serve")]),
-        ("from prefect.futures import PrefectDistributedFuture", [(1, "prefect.futures.PrefectDistributedFuture")]),
-        ("from prefect.deployments import run_deployment", [(1, "prefect.deployments.run_deployment")]),
-        ("import prefect.deployments as d\nd.run", [(1, "prefect.deployments"), (2, "prefect.deployments.run")]),
-        ("import prefect\n\nprefect.serve(1).x", [(3, "prefect.serve")]),
+        ("from prefect import (flow,\n  automations)", [(2, "prefect.automations")]),
+        ("from prefect.events import emit_event", [(1, "prefect.events.emit_event")]),
+        ("from prefect.automations import Automation", [(1, "prefect.automations.Automation")]),
+        ("import prefect.events as d\nd.run", [(1, "prefect.events"), (2, "prefect.events.run")]),
+        ("import prefect\n\nprefect.automations(1).x", [(3, "prefect.automations")]),
         ("from prefect.nothing import *", [(1, "prefect.nothing.*")]),
         (
             "from prefect.client.schemas.objects import State, FlowRun",

@@ -68,8 +68,8 @@ def needed(flow: Flow[..., Any]) -> list[str]:
     return [one.name for one in parameters if one.default is one.empty and one.kind not in optional]
 
 
-def call_flow(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
-    """Call a flow of any kind and wait for its end; generators are drained."""
+def call_flow(flow: Flow[..., Any], parameters: dict[str, Any]) -> object:
+    """Call a flow of any kind, wait for its end, and return its state; generators are drained, and give none."""
     args, kwargs = flow.plan.arguments(parameters)
     if flow.is_async_generator:
         asyncio.run(drained(flow(*args, **kwargs)))
@@ -77,12 +77,12 @@ def call_flow(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
         deque(flow(*args, **kwargs), maxlen=0)
     else:
         outcome: Any = flow(*args, **kwargs, return_state=True)
-        if flow.is_async:
-            asyncio.run(awaited(outcome))
+        return asyncio.run(awaited(outcome)) if flow.is_async else outcome
+    return None
 
 
-async def awaited(outcome: Awaitable[Any]) -> None:
-    await outcome
+async def awaited(outcome: Awaitable[Any]) -> Any:
+    return await outcome
 
 
 async def drained(values: AsyncIterable[Any]) -> None:

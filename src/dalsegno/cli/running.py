@@ -41,14 +41,15 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
     follower = Follower(backend, find, display())
     follower.start()
     error: BaseException | None = None
+    outcome: object = None
     try:
         with interrupts(follower.interrupt):
-            call()
+            outcome = call()
     except BaseException as raised:
         error = raised
     finally:
         follower.stop()
-    found = follower.flow_run_id or suspended_run(error)
+    found = follower.flow_run_id or suspended_run(error, outcome)
     run = None if found is None else backend.read_flow_run(found)
     if run is None or not (run.state.type in TERMINAL_TYPES or run.state.name == SUSPENDED):
         if error is not None:
@@ -60,11 +61,14 @@ def execute(backend: Backend, call: Callable[[], object], find: Callable[[], byt
     return of_outcome(run.state.type)
 
 
-def suspended_run(error: BaseException | None) -> bytes | None:
-    """Return the flow run that an error says to wait: one that was suspended at once is no process's any more."""
-    if not isinstance(error, PausedRun) or error.state is None:
+def suspended_run(error: BaseException | None, outcome: object) -> bytes | None:
+    """Return the flow run that an error, or a state, says to wait: one that was suspended at once is no process's."""
+    from dalsegno.states import State
+
+    state = error.state if isinstance(error, PausedRun) else outcome
+    if not isinstance(state, State) or state.name != SUSPENDED:
         return None
-    id = error.state.state_details.flow_run_id
+    id = state.state_details.flow_run_id
     return None if id is None else id.bytes
 
 

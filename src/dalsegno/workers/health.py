@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 _SILENT = 3.0
 """Leases for which its backend may not have answered."""
@@ -17,8 +17,9 @@ class Watched(Protocol):
 
     @property
     def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
+
+    type: ClassVar[str]
+
     @property
     def work_pool_name(self) -> str | None: ...
     @property

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Generator
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import msgspec
 
@@ -42,7 +42,7 @@ class ProcessWorker(BaseWorker):
         >>> ProcessWorker("default", limit=4).start()
     """
 
-    type = "process"
+    type: ClassVar[str] = "process"
 
     def setup(self) -> None:
         self._outputs = Outputs()
