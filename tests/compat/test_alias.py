@@ -80,9 +80,9 @@ def test_a_name_of_prefect_is_the_very_object_of_ours(statements: str, ours: str
         ("import prefect.blocks", "prefect.blocks", "dalsegno.blocks"),
         ("import prefect.blocks.core", "prefect.blocks", "dalsegno.blocks"),
         (
-            "from prefect.futures import PrefectDistributedFuture",
-            "prefect.futures.PrefectDistributedFuture",
-            "dalsegno.futures.DistributedFuture",
+            "from prefect.futures import PrefectOtherFuture",
+            "prefect.futures.PrefectOtherFuture",
+            "dalsegno.futures.DalsegnoOtherFuture",
         ),
         (
             "from prefect.client.schemas.objects import FlowRun",
@@ -104,7 +104,7 @@ def test_a_name_that_is_not_there_yet_is_an_import_error_that_says_so(statement:
 def test_asking_whether_a_name_is_there_is_no_error() -> None:
     prefect = importlib.import_module("prefect")
     assert not hasattr(prefect, "automations")
-    assert not hasattr(prefect.futures, "PrefectDistributedFuture")
+    assert not hasattr(prefect.futures, "PrefectOtherFuture")
     with pytest.raises(AttributeError, match="no counterpart of prefect.blocks"):
         _ = prefect.blocks
 
