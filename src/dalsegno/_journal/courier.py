@@ -333,7 +333,8 @@ class Courier:
             self._error = self._last_error = error
             self._failures += 1
             self._retry_at = time.monotonic() + self._pause * random.uniform(0.5, 1.0)  # so that not all come at once
-            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+            # Leases begin anew when the server is back: it is to be heard of within two thirds of one.
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE, 2 * self._sender.beat_every)
             if self._closing:
                 self._ended = True
             self._changed.notify_all()
