@@ -596,6 +596,7 @@ def wish_arrived(flow_run_id: bytes) -> bool:
 @pytest.mark.behaviour(164)
 def test_inputs_are_received_in_order_and_each_once() -> None:
     fails = [True]
+    sent = threading.Event()
 
     @flow
     def receiving() -> list[str]:
@@ -604,6 +605,7 @@ def test_inputs_are_received_in_order_and_each_once() -> None:
             cities.append(city)
             if city == "Rome":
                 break
+        assert sent.wait(60)
         if fails:
             raise ValueError(fails.pop())
         return cities + list(receive_input(str, timeout=0.05))
@@ -612,6 +614,7 @@ def test_inputs_are_received_in_order_and_each_once() -> None:
         id_ = run_of("receiving").id
         for city in ("Berlin", "Paris", "Rome", "Oslo"):
             send_input(city, id_)
+        sent.set()
         with pytest.raises(ValueError, match="True"):
             run.end()
     assert retry_flow_run(id_, flow=receiving) == ["Berlin", "Paris", "Rome", "Oslo"]
