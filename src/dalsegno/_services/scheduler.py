@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dalsegno._store import changes, ticking, waiting_runs, workers
-from dalsegno._store.connection import Connection, Database
+from dalsegno._store.connection import Database
 from dalsegno.exceptions import BackendUnavailable
 
 _log = logging.getLogger("dalsegno.services")
@@ -52,8 +52,4 @@ def _call_late(database: Database, late_after: float, now: int) -> list[bytes]:
 
 def forget_workers(database: Database, now: int) -> int:
     """Forget workers that were not heard of for long; return how many."""
-
-    def work(connection: Connection) -> int:
-        return workers.forget_old(connection, now)
-
-    return database.write(work, repeatable=True)
+    return database.write(lambda connection: workers.forget_old(connection, now), repeatable=True)

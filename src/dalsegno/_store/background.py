@@ -10,7 +10,7 @@ from typing import Any
 
 from dalsegno._store import contact, leases, recovery
 from dalsegno._store.connection import Connection, Database
-from dalsegno._store.statements import in_chunks, locking
+from dalsegno._store.statements import in_chunks, locking, skipping
 from dalsegno.exceptions import BackendError
 from dalsegno.model.background import ClaimedTask, ClaimTasks, HeldTasks, RequestTask
 from dalsegno.model.ids import id_time
@@ -30,7 +30,7 @@ _INSERT = """
 """
 _WAITING = """
     SELECT task_run_id, task_key, parameters, attempt FROM background_task
-    WHERE holder IS NULL AND task_key IN ({texts}) ORDER BY task_run_id LIMIT ?{lock}
+    WHERE holder IS NULL AND task_key IN ({texts}) ORDER BY task_run_id LIMIT ?
 """
 _TAKE = "UPDATE background_task SET holder = ?, process_id = ?, renewed = ? WHERE task_run_id = ?"
 _TAKE_RUN = """
@@ -85,13 +85,12 @@ def batch_of(asked: RequestTask) -> Batch:
 
 def any_waiting(connection: Connection, asked: ClaimTasks) -> bool:
     """Tell whether a claim would find something: looking takes no turn at writing."""
-    return bool(_waiting(connection, asked.task_keys, 1, ""))
+    return bool(_waiting(connection, asked.task_keys, 1, locked=False))
 
 
 def claim(connection: Connection, asked: ClaimTasks, lease: int, now: int) -> list[ClaimedTask]:
     """Hand out task runs that wait, the earliest first, each under a lease."""
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    rows = _waiting(connection, asked.task_keys, max(0, min(asked.limit, _MOST)), lock)
+    rows = _waiting(connection, asked.task_keys, max(0, min(asked.limit, _MOST)), locked=True)
     if not rows:
         return []
     contact.register(connection, asked.process, lease, now)
@@ -206,11 +205,11 @@ def close_ended(connection: Connection, batch: Batch) -> None:
             connection.execute(_DELETE, (run.id,))
 
 
-def _waiting(connection: Connection, keys: Sequence[str], most: int, lock: str) -> list[Any]:
+def _waiting(connection: Connection, keys: Sequence[str], most: int, *, locked: bool) -> list[Any]:
     if not keys or most <= 0:
         return []
-    texts = ",".join("?" * len(keys))
-    return connection.execute(_WAITING.format(texts=texts, lock=lock), (*keys, most)).fetchall()
+    text = _WAITING.format(texts=",".join("?" * len(keys)))
+    return connection.execute(skipping(connection, text) if locked else text, (*keys, most)).fetchall()
 
 
 def _wait_again(

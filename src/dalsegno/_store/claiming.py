@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from dalsegno._store import attempts
 from dalsegno._store.connection import Connection
-from dalsegno._store.statements import locking
+from dalsegno._store.statements import locking, skipping
 from dalsegno.exceptions import ObjectNotFound
 from dalsegno.model.queue import ClaimRuns
 
@@ -24,15 +24,16 @@ _MOST_WINDOWS = 200
 _MOST_GROUPS = 10_000
 _MINUTE = 60_000_000
 
+_NEXT = "SELECT flow_run_id FROM ready WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?"
 _TAKE = """
     DELETE FROM ready WHERE flow_run_id IN (
-        SELECT flow_run_id FROM ready WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock})
+        {chosen})
     RETURNING flow_run_id, priority, due
 """
 _TAKE_THESE = "DELETE FROM ready WHERE flow_run_id = ? RETURNING flow_run_id, priority, due"
 _CANDIDATES = """
     SELECT flow_run_id, priority, deployment_id, coalesce(concurrency_key, '') FROM ready
-    WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?{lock}
+    WHERE {which} ORDER BY priority DESC, due, flow_run_id LIMIT ?
 """
 _QUEUES = """
     SELECT work_queue.id, work_queue.name, work_queue.concurrency_limit, work_queue.paused, work_pool.id,
@@ -90,10 +91,17 @@ def take(connection: Connection, asked: ClaimRuns, most: int, now: int) -> list[
         return _take(connection, f"flow_run_id IN ({','.join('?' * len(asked.only))})", asked.only, most)
     if asked.pool is not None:
         return _from_pool(connection, asked.pool, asked.queues, most, now)
+    which, values = outside_pools(asked)
     if asked.deployments:
-        which = f"queue_id IS NULL AND deployment_id IN ({','.join('?' * len(asked.deployments))})"
-        return _Round(connection, which, list(asked.deployments), now).take(most)
-    return _take(connection, "queue_id IS NULL AND deployment_id IS NULL AND due <= ?", [now], most)
+        return _Round(connection, which, values, now).take(most)
+    return _take(connection, f"{which} AND due <= ?", [*values, now], most)
+
+
+def outside_pools(asked: ClaimRuns) -> tuple[str, list[Any]]:
+    """Return which runs a claim without a pool is for, as a condition with its values."""
+    if asked.deployments:
+        return f"queue_id IS NULL AND deployment_id IN ({','.join('?' * len(asked.deployments))})", [*asked.deployments]
+    return "queue_id IS NULL AND deployment_id IS NULL", []
 
 
 def _from_pool(connection: Connection, pool: str, names: Sequence[str], most: int, now: int) -> list[Taken]:
@@ -123,26 +131,27 @@ def _from_pool(connection: Connection, pool: str, names: Sequence[str], most: in
 
 
 def _take(connection: Connection, which: str, values: Sequence[Any], most: int) -> list[Taken]:
-    lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-    return connection.execute(_TAKE.format(which=which, lock=lock), (*values, most)).fetchall()
+    chosen = skipping(connection, _NEXT.format(which=which))
+    return connection.execute(_TAKE.format(chosen=chosen), (*values, most)).fetchall()
 
 
 class _Round:
     """One claim among the runs that some condition names."""
 
     def __init__(self, connection: Connection, which: str, values: list[Any], now: int) -> None:
-        self._connection = connection
+        self.connection = connection
+        self.values = [*values, now]
+        """Of what the condition leaves open."""
+        self.now = now
         self._which = f"{which} AND due <= ?"
-        self._values = [*values, now]
-        self._now = now
 
     def take(self, most: int) -> list[Taken]:
         """Take runs out of the queue."""
-        connection = self._connection
-        limited = connection.execute(f"{self.text(_LIMITED)} LIMIT 1", self._values).fetchone() is not None
+        connection = self.connection
+        limited = connection.execute(f"{self.text(_LIMITED)} LIMIT 1", self.values).fetchone() is not None
         keyed = f"SELECT 1 FROM ready WHERE {self._which} AND concurrency_key IS NOT NULL LIMIT 1"
-        if not limited and connection.execute(keyed, self._values).fetchone() is None:
-            return _take(connection, self._which, self._values, most)
+        if not limited and connection.execute(keyed, self.values).fetchone() is None:
+            return _take(connection, self._which, self.values, most)
         return _Choice(self, most).taken()
 
     def text(self, statement: str) -> str:
@@ -151,33 +160,20 @@ class _Round:
 
     def candidates(self, priority: int | None, excluded: Sequence[Group | bytes], most: int) -> list[Any]:
         """Return the next runs, of a priority, that are of none of these groups or deployments."""
-        which, values = self._which, list(self._values)
+        which, values = self._which, list(self.values)
         if priority is not None:
             which, values = f"{which} AND priority = ?", [*values, priority]
         groups = [each for each in excluded if isinstance(each, tuple)]
         if groups:
-            listed, more = _listed(self._connection, groups)
+            listed, more = _listed(self.connection, groups)
             which += f" AND (deployment_id IS NULL OR (deployment_id, coalesce(concurrency_key, '')) NOT IN ({listed}))"
             values += more
         deployments = [each for each in excluded if isinstance(each, bytes)]
         if deployments:
             which += f" AND (deployment_id IS NULL OR deployment_id NOT IN ({','.join('?' * len(deployments))}))"
             values += deployments
-        lock = " FOR UPDATE SKIP LOCKED" if self._connection.dialect == "postgresql" else ""
-        text = _CANDIDATES.format(which=which, lock=lock)
-        return self._connection.execute(text, (*values, most)).fetchall()
-
-    @property
-    def connection(self) -> Connection:
-        return self._connection
-
-    @property
-    def values(self) -> list[Any]:
-        return self._values
-
-    @property
-    def now(self) -> int:
-        return self._now
+        text = skipping(self.connection, _CANDIDATES.format(which=which))
+        return self.connection.execute(text, (*values, most)).fetchall()
 
 
 def _listed(connection: Connection, groups: Sequence[Group]) -> tuple[str, list[Any]]:
@@ -220,13 +216,12 @@ class _Choice:
         if not first:
             return False
         priority = first[0][1]
-        counts = sorted({0, *(count for group, count in self._running.items() if group[1])})
-        for count in [*counts, None]:
-            busy = [] if count is None else [g for g, n in self._running.items() if g[1] and n > count]
-            rows = self._look(priority, busy)
+        for most in sorted({0, *(count for group, count in self._running.items() if group[1])}):
+            rows = self._look(priority, [g for g, count in self._running.items() if g[1] and count > most])
             if rows:
-                return self._choose(rows, count)
-        return self._choose(first, None)
+                self._choose(rows, most)
+                return True
+        return False
 
     def _look(self, priority: int | None, busy: Sequence[Group]) -> list[Any]:
         done = len(self._chosen) + len(self._ended)
@@ -234,26 +229,22 @@ class _Choice:
         skip = {*self._chosen, *self._ended}
         return [row for row in rows if row[0] not in skip]
 
-    def _choose(self, rows: Sequence[Any], most_running: int | None) -> bool:
+    def _choose(self, rows: Sequence[Any], most_running: int) -> None:
         """Choose from a window: of a key only while no more of it run than of those that come first."""
         for id, _, deployment, key in rows:
             if len(self._chosen) >= self._most:
-                return True
+                return
             if deployment is None:
                 self._chosen.append(id)
                 continue
             group = (deployment, key)
             if group in self._full or deployment in self._full:
                 continue
-            if key and most_running is not None and self._running[group] > most_running:
+            if key and self._running[group] > most_running:
                 continue
-            if not self._may_start(id, group):
-                continue
-            self._chosen.append(id)
-            self._running[group] += 1
-            if key and most_running is None:
-                return True
-        return True
+            if self._may_start(id, group):
+                self._chosen.append(id)
+                self._running[group] += 1
 
     def _may_start(self, id: bytes, group: Group) -> bool:
         limits = self._limited.get(group[0])

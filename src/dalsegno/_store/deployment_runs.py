@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from dalsegno._store import apply, pools, recovery, rows
+from dalsegno._store.asked import check_priority
 from dalsegno._store.connection import Connection
-from dalsegno._store.deployments import check_priority
 from dalsegno._store.parameter_checks import check_parameters
 from dalsegno._store.statements import sharing
 from dalsegno.exceptions import InvalidRequest, ObjectNotFound

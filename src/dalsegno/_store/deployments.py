@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from dalsegno._store import merging, pools, schedules, waiting_runs, workers
+from dalsegno._store.asked import MOST, changed, check_name, check_priority
 from dalsegno._store.connection import Connection
 from dalsegno._store.statements import locking
 from dalsegno.exceptions import InvalidRequest, ObjectNotFound
@@ -42,8 +43,6 @@ _ONLINE = """
     WHERE work_queue.id = ? AND last_seen + lease > ? LIMIT 1
 """
 
-MOST = 2**31 - 1
-"""Of numbers that people give."""
 _MOST_RECOVERIES = 10_000
 _LONGEST_DELAY = 86_400.0
 
@@ -88,12 +87,11 @@ def update(
         check(updated)
     # Each change has a time of its own, by which others see that there was one.
     now = max(now, updated + 1)
-    given = {name: getattr(change, name) for name in change.__struct_fields__}
-    changed = msgspec.structs.replace(spec, **{k: v for k, v in given.items() if v is not msgspec.UNSET})
-    _check(changed)
-    _write(connection, id, said, changed, number, now)
-    if changed.paused != spec.paused:
-        schedules.set_paused(connection, id, changed.paused, now)
+    wanted = changed(spec, change)
+    _check(wanted)
+    _write(connection, id, said, wanted, number, now)
+    if wanted.paused != spec.paused:
+        schedules.set_paused(connection, id, wanted.paused, now)
     return read(connection, id, now)
 
 
@@ -157,12 +155,6 @@ def delete(connection: Connection, id: bytes, now: int) -> bool:
     return connection.execute("DELETE FROM deployment WHERE id = ?", (id,)).rowcount > 0
 
 
-def check_priority(priority: int) -> None:
-    """Raise InvalidRequest for a priority that cannot be."""
-    if not -MOST <= priority <= MOST:
-        raise InvalidRequest(f"A priority of {priority} cannot be: it is between -{MOST} and {MOST}.")
-
-
 def note_problem(connection: Connection, id: bytes, problem: str | None) -> None:
     """Note why the code of a deployment could not be loaded; None: it could."""
     text = "UPDATE deployment SET problem = ? WHERE id = ? AND coalesce(problem, '') <> ?"
@@ -222,9 +214,8 @@ def _locked(connection: Connection, id: bytes) -> tuple[DeploymentSpec, Deployme
 
 
 def _check(spec: DeploymentSpec) -> None:
-    for kind, name in (("flow", spec.flow_name), ("deployment", spec.name)):
-        if not 0 < len(name) <= 255 or any(letter in name for letter in "/%&<>"):
-            raise InvalidRequest(f"A {kind} cannot be called {name!r}: 1 to 255 characters, none of / % & < >.")
+    check_name("flow", spec.flow_name)
+    check_name("deployment", spec.name)
     check_priority(spec.priority)
     if not 0 <= spec.max_recoveries <= _MOST_RECOVERIES:
         raise InvalidRequest(f"{spec.max_recoveries} recoveries cannot be: 0 to {_MOST_RECOVERIES}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dalsegno._store import attempts
 from dalsegno._store.connection import Connection
+from dalsegno._store.statements import skipping
 from dalsegno.exceptions import StateConflict
 from dalsegno.model.ids import id_text, parse_id
 from dalsegno.model.pauses import InputView, SendInput, TakeInput
@@ -33,7 +34,7 @@ def send(connection: Connection, asked: SendInput, now: int) -> bool:
 
 def find(connection: Connection, asked: TakeInput) -> InputView | None:
     """Return the input that was taken under this id, or would be."""
-    row = connection.execute(_TAKEN, (asked.id,)).fetchone() or _next(connection, asked, "")
+    row = connection.execute(_TAKEN, (asked.id,)).fetchone() or _next(connection, asked, locked=False)
     return None if row is None else InputView(key=id_text(row[0]), value=row[1], sender=row[2], sent=row[3])
 
 
@@ -41,15 +42,16 @@ def take(connection: Connection, asked: TakeInput) -> InputView | None:
     """Take an input, so that nobody else does; the one that was taken, if this id took one before."""
     found = connection.execute(_TAKEN, (asked.id,)).fetchone()
     if found is None:
-        lock = " FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else ""
-        found = _next(connection, asked, lock)
+        found = _next(connection, asked, locked=True)
         if found is not None:
             connection.execute(_TAKE, (asked.id, found[0]))
     return None if found is None else InputView(key=id_text(found[0]), value=found[1], sender=found[2], sent=found[3])
 
 
-def _next(connection: Connection, asked: TakeInput, lock: str) -> tuple[bytes, str, str | None, int] | None:
+def _next(connection: Connection, asked: TakeInput, *, locked: bool) -> tuple[bytes, str, str | None, int] | None:
     exclude = [parse_id(key) for key in asked.exclude]
     others = f" AND id NOT IN ({','.join('?' * len(exclude))})" if exclude else ""
-    statement = _WAITING.format(others=others) + lock
+    statement = _WAITING.format(others=others)
+    if locked:
+        statement = skipping(connection, statement)
     return connection.execute(statement, (asked.flow_run_id, asked.prefix, *exclude)).fetchone()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dalsegno._store.asked import MOST, changed, check_name
 from dalsegno._store.connection import Connection
 from dalsegno._store.statements import locking
 from dalsegno.exceptions import InvalidRequest, ObjectAlreadyExists, ObjectNotFound
@@ -52,7 +53,7 @@ _USED = """
 
 def create_pool(connection: Connection, new: NewPool, now: int) -> PoolView:
     """Make a pool with its default queue. Raises ObjectAlreadyExists."""
-    _check_name("work pool", new.name)
+    check_name("work pool", new.name)
     _check_limit(new.concurrency_limit)
     id = new_id()
     template = msgspec.json.encode(new.base_job_template).decode()
@@ -92,7 +93,7 @@ def list_pools(connection: Connection, after: str | None, limit: int, now: int) 
 def update_pool(connection: Connection, name: str, change: PoolChange, now: int) -> PoolView:
     """Change a pool. Raises ObjectNotFound."""
     before = read_pool(connection, name, now)
-    after = _changed(before, change)
+    after = changed(before, change)
     _check_limit(after.concurrency_limit)
     connection.execute(
         "UPDATE work_pool SET description = ?, base_job_template = ?, concurrency_limit = ?, paused = ?, updated = ?"
@@ -125,7 +126,7 @@ def delete_pool(connection: Connection, name: str) -> bool:
 
 def create_queue(connection: Connection, new: NewQueue, now: int) -> QueueView:
     """Make a queue of a pool. Raises ObjectNotFound or ObjectAlreadyExists."""
-    _check_name("work queue", new.name)
+    check_name("work queue", new.name)
     _check_limit(new.concurrency_limit)
     _check_priority(new.priority)
     pool = read_pool(connection, new.work_pool_name, now)
@@ -163,7 +164,7 @@ def list_queues(connection: Connection, pool: str | None, now: int) -> list[Queu
 def update_queue(connection: Connection, pool: str, name: str, change: QueueChange, now: int) -> QueueView:
     """Change a queue. Raises ObjectNotFound."""
     before = read_queue(connection, pool, name, now)
-    after = _changed(before, change)
+    after = changed(before, change)
     _check_limit(after.concurrency_limit)
     _check_priority(after.priority)
     connection.execute(
@@ -211,23 +212,13 @@ def _check_unused(connection: Connection, where: str, value: bytes, what: str) -
         )
 
 
-def _changed(view: Any, change: msgspec.Struct) -> Any:
-    given = {name: getattr(change, name) for name in change.__struct_fields__}
-    return msgspec.structs.replace(view, **{k: v for k, v in given.items() if v is not msgspec.UNSET})
-
-
-def _check_name(kind: str, name: str) -> None:
-    if not 0 < len(name) <= 255 or any(letter in name for letter in "/%&<>"):
-        raise InvalidRequest(f"A {kind} cannot be called {name!r}: a name has 1 to 255 characters, none of / % & < >.")
-
-
 def _check_limit(limit: int | None) -> None:
-    if limit is not None and not 0 <= limit < 2**31:
+    if limit is not None and not 0 <= limit <= MOST:
         raise InvalidRequest(f"A concurrency limit of {limit} cannot be: it is 0 or more, and less than 2^31.")
 
 
 def _check_priority(priority: int) -> None:
-    if not 0 <= priority < 2**31:
+    if not 0 <= priority <= MOST:
         raise InvalidRequest(f"A queue's priority of {priority} cannot be: it is 0 or more, and less than 2^31.")
 
 

@@ -92,6 +92,11 @@ def locking(connection: Connection, text: str) -> str:
     return f"{text} FOR UPDATE" if connection.dialect == "postgresql" else text
 
 
+def skipping(connection: Connection, text: str) -> str:
+    """Return a SELECT that locks its rows as `locking` does, without those that others have locked."""
+    return f"{text} FOR UPDATE SKIP LOCKED" if connection.dialect == "postgresql" else text
+
+
 def sharing(connection: Connection, text: str) -> str:
     """Return a SELECT whose rows nobody changes or deletes until the end of the transaction; others may read so too."""
     return f"{text} FOR SHARE" if connection.dialect == "postgresql" else text

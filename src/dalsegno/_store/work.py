@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dalsegno._store.claiming import outside_pools
 from dalsegno._store.connection import Connection
 from dalsegno.model.queue import ClaimRuns
 
@@ -45,6 +46,4 @@ def _which(asked: ClaimRuns) -> tuple[str, list[Any]]:
             return _OF_POOL, [asked.pool]
         names = ",".join("?" * len(asked.queues))
         return _OF_POOL[:-1] + f" AND work_queue.name IN ({names}))", [asked.pool, *asked.queues]
-    if asked.deployments:
-        return f"queue_id IS NULL AND deployment_id IN ({','.join('?' * len(asked.deployments))})", [*asked.deployments]
-    return "queue_id IS NULL AND deployment_id IS NULL", []
+    return outside_pools(asked)
