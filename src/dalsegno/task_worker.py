@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -25,6 +24,7 @@ from dalsegno.model.background import ClaimedTask, ClaimTasks
 from dalsegno.model.ids import id_text
 from dalsegno.settings import get_current_settings
 from dalsegno.tasks import Task
+from dalsegno.workers.signals import stopped_by_signals
 
 __all__ = ["TaskWorker", "load_tasks", "serve"]
 
@@ -117,7 +117,7 @@ class TaskWorker:
         claiming = threading.Thread(target=self._claim_until_drained, name="dalsegno-claiming", daemon=True)
         renewing = threading.Thread(target=self._renew_until_over, name="dalsegno-renewing", daemon=True)
         try:
-            with self._signals():
+            with stopped_by_signals(self.stop):
                 renewing.start()
                 claiming.start()
                 self._obey_orders(timeout)
@@ -216,21 +216,6 @@ class TaskWorker:
         for id in answer.lost:
             if self._held.get(id) is held[id]:  # else it has ended meanwhile
                 held[id].lose()
-
-    @contextlib.contextmanager
-    def _signals(self) -> Generator[None]:
-        """Have SIGTERM and SIGINT stop it, where signals can be heard."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in before:
-            signal.signal(number, lambda number, frame: self.stop())
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def serve(

@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, TypeVar
 
@@ -27,6 +26,7 @@ from dalsegno.model.states import StateType
 from dalsegno.settings import get_current_settings
 from dalsegno.workers.configuration import BaseJobConfiguration, BaseWorkerResult
 from dalsegno.workers.jobs import Job
+from dalsegno.workers.signals import stopped_by_signals
 
 T = TypeVar("T")
 
@@ -161,7 +161,7 @@ class BaseWorker:
         Args:
             run_once: Work until nothing that is due waits any more.
         """
-        with self._signals():
+        with stopped_by_signals(self.stop):
             if not self._meet_backend():
                 return
             self.setup()
@@ -422,18 +422,3 @@ class BaseWorker:
         self.logger.warning("It ends at once: its %d runs are broken off, and recovered elsewhere.", self.running)
         for job in list(self._jobs.values()):
             threading.Thread(target=self._end, args=(job, 0.0), name="dalsegno-stopping", daemon=True).start()
-
-    @contextlib.contextmanager
-    def _signals(self) -> Generator[None]:
-        """Have SIGTERM and SIGINT stop it, where signals can be heard."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in before:
-            signal.signal(number, lambda number, frame: self.stop())
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
